@@ -1,0 +1,70 @@
+"""The words all other parts speak. This package imports nothing of ours."""
+
+from afterpatch.model.artifact import Artifact, Locator, Source, Step
+from afterpatch.model.coverage import Coverage, Gap
+from afterpatch.model.errors import AfterpatchError, EvidenceError, RuleError, UsageError
+from afterpatch.model.examination import (
+    Answerable,
+    BackDoor,
+    Chain,
+    DetectionState,
+    EvidenceSource,
+    Examination,
+    Exposure,
+    Impact,
+    ImpactItem,
+    ServerExamination,
+    TimelineEntry,
+    Verdict,
+)
+from afterpatch.model.finding import (
+    CONFIDENCES,
+    SEVERITIES,
+    STAGES,
+    EvidenceRef,
+    Finding,
+    Subject,
+    severity_at_least,
+    stage_rank,
+)
+from afterpatch.model.notice import Notice
+from afterpatch.model.record import Record
+from afterpatch.model.times import EPOCH, parse_iso, to_iso
+
+__all__ = [
+    "CONFIDENCES",
+    "EPOCH",
+    "SEVERITIES",
+    "STAGES",
+    "AfterpatchError",
+    "Answerable",
+    "Artifact",
+    "BackDoor",
+    "Chain",
+    "Coverage",
+    "DetectionState",
+    "EvidenceError",
+    "EvidenceRef",
+    "EvidenceSource",
+    "Examination",
+    "Exposure",
+    "Finding",
+    "Gap",
+    "Impact",
+    "ImpactItem",
+    "Locator",
+    "Notice",
+    "Record",
+    "RuleError",
+    "ServerExamination",
+    "Source",
+    "Step",
+    "Subject",
+    "TimelineEntry",
+    "UsageError",
+    "Verdict",
+    "parse_iso",
+    "severity_at_least",
+    "stage_rank",
+    "to_iso",
+]
