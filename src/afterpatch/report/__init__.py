@@ -1,1 +1,20 @@
-"""report."""
+"""Pure functions of an examination: the document, the terminal, the page."""
+
+from afterpatch.report.catalogue import LANGUAGES, Catalogue
+from afterpatch.report.document import document, examination_from, findings_jsonl, run_from, to_bytes
+from afterpatch.report.run import RunInfo
+from afterpatch.report.terminal import render_terminal
+from afterpatch.report.text import message
+
+__all__ = [
+    "LANGUAGES",
+    "Catalogue",
+    "RunInfo",
+    "document",
+    "examination_from",
+    "findings_jsonl",
+    "message",
+    "render_terminal",
+    "run_from",
+    "to_bytes",
+]

@@ -1,0 +1,170 @@
+"""The model as plain values (dict, list, str, int) and back, by the types of its fields.
+
+Names are the model's own, which are the contract's. A message (`msg:...`) is written in English, and beside it as it
+was: `summary` and `summary_key`, `reasons` and `reasons_keys`. Reading takes the key where there is one, so reading
+what was written gives the same model. Two things are not kept: times below a millisecond, and lone surrogates, which
+are written out (`\\udc80`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar
+
+from afterpatch.model import (
+    Answerable,
+    Chain,
+    DetectionState,
+    EvidenceError,
+    EvidenceRef,
+    Exposure,
+    Finding,
+    ImpactItem,
+    Notice,
+    ServerExamination,
+    Subject,
+    TimelineEntry,
+    Verdict,
+    parse_iso,
+    to_iso,
+)
+from afterpatch.report.catalogue import Catalogue
+from afterpatch.report.text import storable
+
+T = TypeVar("T")
+
+# The fields that may hold messages. Values of evidence (raw, subject, path, ImpactItem.value) are not among them.
+TEXTS: Mapping[type, frozenset[str]] = {
+    Answerable: frozenset({"question", "missing"}),
+    Chain: frozenset({"name"}),
+    DetectionState: frozenset({"title", "detail"}),
+    Exposure: frozenset({"basis"}),
+    Finding: frozenset({"title", "explanation", "benign_causes", "next_steps"}),
+    ImpactItem: frozenset({"what"}),
+    Notice: frozenset({"reason"}),
+    ServerExamination: frozenset({"build_basis", "actions"}),
+    TimelineEntry: frozenset({"what"}),
+    Verdict: frozenset({"summary", "reasons", "limits"}),
+}
+# Left out where they are unknown: "line|record|offset", and what the contract does not name.
+SPARSE: Mapping[type, frozenset[str]] = {
+    EvidenceRef: frozenset({"line", "record", "offset"}),
+    Subject: frozenset({"agent", "mailbox", "status", "extra"}),
+}
+_NOTHING: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=64)
+def _hints(kind: Any) -> Mapping[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+@lru_cache(maxsize=64)
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(one.name for one in dataclasses.fields(kind))
+
+
+def plain(value: Any, english: Catalogue) -> Any:
+    """A value of the model as dict, list, str, int, bool or None."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, datetime):
+        return to_iso(value)
+    if isinstance(value, tuple):
+        return [plain(one, english) for one in value]
+    return _object(value, english)
+
+
+def _object(value: Any, english: Catalogue) -> dict[str, Any]:
+    kind = type(value)
+    texts, sparse = TEXTS.get(kind, _NOTHING), SPARSE.get(kind, _NOTHING)
+    out: dict[str, Any] = {}
+    for name in _names(kind):
+        one = getattr(value, name)
+        if name in sparse and one in (None, "", ()):
+            continue
+        if name in texts:
+            out.update(_text(name, one, english.notice if kind is Notice else english.words))
+        else:
+            out[name] = plain(one, english)
+    return out
+
+
+def _text(name: str, value: Any, words: Callable[[str], str]) -> dict[str, Any]:
+    if isinstance(value, str):
+        stored, english = storable(value), storable(words(value))
+        return {name: english} if english == stored else {name: english, f"{name}_key": stored}
+    stored_all, english_all = [storable(one) for one in value], [storable(words(one)) for one in value]
+    keys = [None if text == key else key for text, key in zip(english_all, stored_all, strict=True)]
+    return {name: english_all, f"{name}_keys": keys} if any(key is not None for key in keys) else {name: english_all}
+
+
+def build(kind: type[T], value: Any, where: str) -> T:
+    """The dataclass of a plain object. Unknown members are passed over, missing ones take the field's default.
+
+    Raises EvidenceError, naming the place, where the object is not of that shape.
+    """
+    if not isinstance(value, dict):
+        raise EvidenceError(f"The document is not an Afterpatch examination: {where} is no object.")
+    texts = TEXTS.get(kind, _NOTHING)
+    hints = _hints(kind)
+    given = {}
+    for name in _names(kind):
+        if name in value:
+            known = _with_keys(value, name) if name in texts else value[name]
+            given[name] = _value(hints[name], known, f"{where}.{name}")
+    try:
+        return kind(**given)
+    except TypeError:
+        raise EvidenceError(f"The document is not an Afterpatch examination: {where} lacks a member.") from None
+
+
+def _with_keys(value: Mapping[str, Any], name: str) -> Any:
+    one = value[name]
+    if isinstance(one, str):
+        return value.get(f"{name}_key", one)
+    keys = value.get(f"{name}_keys")
+    if not isinstance(one, list) or not isinstance(keys, list) or len(keys) != len(one):
+        return one
+    return [text if key is None else key for text, key in zip(one, keys, strict=True)]
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, UnionType):
+        if value is None and NoneType in parts:
+            return None
+        return _value(next(part for part in parts if part is not NoneType), value, where)
+    if origin is tuple:
+        return _tuple(parts, value, where)
+    if dataclasses.is_dataclass(hint):
+        return build(typing.cast(type, hint), value, where)
+    if hint is datetime:
+        return _time(value, where)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise EvidenceError(f"The document is not an Afterpatch examination: {where} has an unexpected type.")
+    return value
+
+
+def _tuple(parts: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise EvidenceError(f"The document is not an Afterpatch examination: {where} is no list.")
+    if len(parts) == 2 and parts[1] is Ellipsis:
+        return tuple(_value(parts[0], one, f"{where}[{index}]") for index, one in enumerate(value))
+    if len(parts) != len(value):
+        raise EvidenceError(f"The document is not an Afterpatch examination: {where} has the wrong length.")
+    return tuple(_value(part, one, where) for part, one in zip(parts, value, strict=True))
+
+
+def _time(value: Any, where: str) -> datetime:
+    moment = parse_iso(value) if isinstance(value, str) else None
+    if moment is None:
+        raise EvidenceError(f"The document is not an Afterpatch examination: {where} is no time.")
+    return moment
