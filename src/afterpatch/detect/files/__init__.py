@@ -1,0 +1,32 @@
+"""Findings about single files: web roots, staging places, compiled traces, IIS and transport configuration.
+
+`analyse_file` runs every analyser of `registry.ANALYSERS` over one file.
+"""
+
+from afterpatch.detect.files.driver import analyse_file, as_finding
+from afterpatch.detect.files.item import (
+    CheckFailure,
+    Facts,
+    FileAnalyser,
+    FileContext,
+    FileFinding,
+    FileItem,
+    Inventory,
+    ServerFacts,
+)
+from afterpatch.detect.files.registry import ANALYSERS, detections
+
+__all__ = [
+    "ANALYSERS",
+    "CheckFailure",
+    "Facts",
+    "FileAnalyser",
+    "FileContext",
+    "FileFinding",
+    "FileItem",
+    "Inventory",
+    "ServerFacts",
+    "analyse_file",
+    "as_finding",
+    "detections",
+]

@@ -1,0 +1,185 @@
+"""What the file checks are given, and what they give back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from afterpatch.model import Artifact, Notice
+
+MAX_RAW = 400
+
+
+@dataclass(frozen=True, slots=True)
+class FileItem:
+    """One file: its artifact, its first bytes (at most 4 MiB; `truncated` where there are more), and the sha256 (lower
+    case hex) and size in bytes of the whole file."""
+
+    artifact: Artifact
+    content: bytes
+    truncated: bool
+    sha256: str
+    size: int
+
+    @property
+    def path(self) -> str:
+        """The server's own path, as the evidence tells it."""
+        return self.artifact.path
+
+
+class ServerFacts(Protocol):
+    """What is known of the server a file comes from; empty where unknown."""
+
+    @property
+    def install_path(self) -> str:
+        """Exchange folder, `C:\\Program Files\\Microsoft\\Exchange Server\\V15\\`."""
+
+    @property
+    def web_roots(self) -> Mapping[str, str]:
+        """URL prefix (`/owa`) -> folder on disk."""
+
+    @property
+    def build(self) -> str:
+        """Exchange build, `15.2.792.10`."""
+
+    @property
+    def temp_folders(self) -> Sequence[str]:
+        """Folders where ASP.NET keeps compiled pages, where the configuration moves them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A plain ServerFacts."""
+
+    install_path: str = ""
+    web_roots: Mapping[str, str] = field(default_factory=dict)
+    build: str = ""
+    temp_folders: Sequence[str] = ()
+
+
+class BaselineLike(Protocol):
+    """The part of the knowledge about shipped files that the checks need."""
+
+    def knows_path(self, path: str) -> bool:
+        """Whether some build ships a file at this path."""
+
+    def knows(self, path: str, sha256: str) -> bool:
+        """Whether some build ships exactly this file at this path."""
+
+    def knows_build(self, build: str) -> bool:
+        """Whether the baseline holds the files of this build."""
+
+
+class IndicatorsLike(Protocol):
+    """Published values: hash or path -> what was published about it."""
+
+    def of_hash(self, digest: str) -> str:
+        """Who or what a file hash belongs to, "" where unpublished."""
+
+    def of_path(self, path: str) -> str:
+        """Who or what a path belongs to, "" where unpublished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Which files the evidence of one server holds: lower-case server paths with backslashes."""
+
+    files: frozenset[str] = frozenset()
+    folders: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> Inventory:
+        """The files, and every folder above one of them."""
+        files = frozenset(path.replace("/", "\\").lower() for path in paths)
+        folders: set[str] = set()
+        for path in files:
+            folder = path
+            while (cut := folder.rfind("\\")) > 0:
+                folder = folder[:cut]
+                if folder in folders:
+                    break
+                folders.add(folder)
+        return cls(files, frozenset(folders))
+
+    def holds(self, path: str) -> bool | None:
+        """Whether a file is there; None where nothing of its drive's web content was collected, so nobody knows."""
+        wanted = path.replace("/", "\\").lower()
+        if wanted in self.files:
+            return True
+        folder = wanted.rpartition("\\")[0]
+        if folder in self.folders or folder.rpartition("\\")[0] in self.folders:
+            return False
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class FileFinding:
+    """What one check says about one file. Texts are English; other languages are looked up by `detection`.
+
+    `kind` is a back-door kind of the contract or "", `state` present | deleted | unknown. `times` are moments the
+    content itself tells (`WhenChangedUTC`); `facts` are the values that made the check fire, an attacker's text.
+    """
+
+    detection: str
+    title: str
+    severity: str
+    confidence: str
+    path: str
+    kind: str = ""
+    family: str = ""
+    chain: str = ""
+    stage: str = ""
+    explanation: str = ""
+    benign: tuple[str, ...] = ()
+    next_steps: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
+    line: int | None = None
+    offset: int | None = None
+    raw: str = ""
+    times: tuple[tuple[str, datetime], ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    state: str = "present"
+    origin: str = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFailure:
+    """A check that broke on a file: a bug of ours, recorded so that the detection counts as failed."""
+
+    detection: str
+    path: str
+    reason: str
+
+
+@dataclass(slots=True)
+class FileContext:
+    """What all checks of one server share. `failures` and `notices` are filled on the way."""
+
+    facts: ServerFacts = field(default_factory=Facts)
+    baseline: BaselineLike | None = None
+    indicators: IndicatorsLike | None = None
+    inventory: Inventory | None = None
+    rules: object | None = None  # yara_x.Rules; None: no content signatures
+    failures: list[CheckFailure] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def notice(self, item: FileItem, where: str, reason: str, count: int = 1) -> None:
+        """Record something that could not be used."""
+        self.notices.append(Notice(item.artifact.shown, where, reason, count))
+
+
+class FileAnalyser(Protocol):
+    """One way of looking at a file. The door for deeper analysis: implement this and add it to registry.ANALYSERS."""
+
+    @property
+    def name(self) -> str:
+        """Short name: the prefix of its detections' ids in messages."""
+
+    @property
+    def detections(self) -> tuple[str, ...]:
+        """Ids of the detections it can give."""
+
+    def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:
+        """Findings of one file; nothing where the file is none of its business."""
