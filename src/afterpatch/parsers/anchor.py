@@ -6,15 +6,16 @@ against real lines (1942063431 is 15.1.2375)."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
+_CACHED = 512  # longer values are not kept in the cache
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}://")
 _HOST_END = re.compile(r"[/?#\\]")
 _BE_VERSION = re.compile(r"BEVersion-(\d{1,10})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A value that names a back end: what stands before `~` (source), the rest (value), and for values with a `/` the
     host (without the junk before `@` or `]`), the port, the path and the query of the forged URL."""
 
@@ -29,6 +30,10 @@ class Target:
 
 def parse_anchor(text: str) -> Target:
     """AnchorMailbox: `Source~value` (`SMTP:` also with a colon). Host and path only for `ServerInfo` with a `/`."""
+    return _cached_anchor(text) if len(text) <= _CACHED else _anchor(text)
+
+
+def _anchor(text: str) -> Target:
     source, tilde, value = text.partition("~")
     if not tilde:
         source, colon, value = text.partition(":")
@@ -37,6 +42,9 @@ def parse_anchor(text: str) -> Target:
     if source.lower() != "serverinfo" or "/" not in value:
         return Target(source, value)
     return _with_url(source, value)
+
+
+_cached_anchor = lru_cache(maxsize=4096)(_anchor)
 
 
 def parse_cookie(text: str) -> Target:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from afterpatch.model import Record
+from afterpatch.parsers.excerpt import ExcerptParser
 from afterpatch.parsers.lineparser import LineParser
 from afterpatch.parsers.lines import physical_lines
 from afterpatch.parsers.outcome import BadLine, Counts, Header
@@ -16,5 +17,5 @@ def read_log(kind: str, stream: BinaryIO, counts: Counts | None = None) -> Itera
 
     `kind` is a key of formats.yml or `log-excerpt` (KeyError else). `stream` delivers uncompressed bytes; only `read`
     is used. Nothing in the bytes can make this raise. `counts`, where given, is filled while the lines are taken."""
-    parser = LineParser(kind, counts)
+    parser = ExcerptParser(counts) if kind == "log-excerpt" else LineParser(kind, counts)
     return (parser.feed(line) for line in physical_lines(stream))
