@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import orjson
 
 _MOST = 256  # commands of one CMD value, and parameters of one command, that are told apart
-_NAME = re.compile(r"(?:Pipeline\.\d+\s*\|\s*)?([A-Za-z]+-[A-Za-z0-9]+)", re.IGNORECASE)
-_PARAMETER = re.compile(r"\.([A-Za-z][A-Za-z0-9]*)=")
-_NEXT_COMMAND = r"[;|,\s]+(?:Pipeline\.\d+\s*\||[A-Z][a-z]+-[A-Z])"
-_BARE_END = re.compile(rf"\.[A-Za-z][A-Za-z0-9]*=|{_NEXT_COMMAND}|[;|]\s*\Z")
-_QUOTE_END = re.compile(rf"'(?=\.[A-Za-z][A-Za-z0-9]*=|{_NEXT_COMMAND}|[;|]?\s*\Z)")
+# Every repetition has a bound: the text is an attacker's.
+_NAME = re.compile(r"(?:Pipeline\.\d{1,4}\s{0,4}\|\s{0,4})?([A-Za-z]{2,32}-[A-Za-z0-9]{1,128})", re.IGNORECASE)
+_PARAMETER = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,127})=")
+_NEXT_COMMAND = r"[;|,\s]{1,8}(?:Pipeline\.\d{1,4}\s{0,4}\||[A-Z][a-z]{1,31}-[A-Z])"
+_BARE_END = re.compile(rf"\.[A-Za-z][A-Za-z0-9]{{0,127}}=|{_NEXT_COMMAND}|[;|]\s*\Z")
+_QUOTE_END = re.compile(rf"'(?=\.[A-Za-z][A-Za-z0-9]{{0,127}}=|{_NEXT_COMMAND}|[;|]?\s*\Z)")
 _PAIR = re.compile(r",\s*(?=[A-Za-z]\w*=)")
 
 
