@@ -1,0 +1,173 @@
+"""Necessary literals: what a raw line must hold for a rule to have a chance.
+
+`Necessary.clauses`: of the clauses at least one must hold; a clause holds when all its literals are in the raw line,
+letter case aside. The scan over bytes looks for these and only the lines it finds are parsed and judged.
+
+What is in a value is in the line, but not letter by letter: IIS writes `+` for a space and percent-encodes, CSV doubles
+quotes, commas and line ends are replaced. So a literal is cut where that may happen (FieldMapping.literal_class).
+Letters and digits that are percent-encoded without need break this; lines with NEEDLESS_ENCODING must be candidates
+of every rule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from afterpatch.detect.sigma.mapping import COMPUTED, PLAIN, FieldMapping
+from afterpatch.detect.sigma.model import All, Item, Node, Not, Part, Regex, Text, Value, Wild
+from afterpatch.detect.sigma.regex_literals import required_runs
+
+MAX_CLAUSES = 256
+MAX_LITERALS = 4
+MIN_LENGTH = 3
+NEEDLESS_ENCODING = rb"%(?:25)*(?:3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
+"""A letter, digit or `_` that is percent-encoded (once or more often)."""
+
+_RUNS = {
+    True: re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.~:/$-]*[A-Za-z0-9_])?"),
+    False: re.compile(r"[A-Za-z0-9_]+"),
+}
+
+Clause = tuple[bytes, ...]
+Clauses = tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Necessary:
+    """At least one clause holds in every raw line the rule can fire on."""
+
+    clauses: Clauses
+
+
+Cut = Callable[[str], list[str]]
+
+
+def _cut(kind: str) -> Cut:
+    find = _RUNS[kind == PLAIN].findall
+    return lambda text: [run.lower() for run in find(text) if len(run) >= MIN_LENGTH]
+
+
+class _Chooser:
+    """Joins and compares clauses. None stands for no knowledge: every line must be judged."""
+
+    def __init__(self, common: frozenset[str]) -> None:
+        self.common = common
+
+    def worth(self, literal: bytes) -> float:
+        """How much a literal selects: long is rare, words that are on most lines are worth next to nothing."""
+        text = literal.decode("ascii")
+        rare = [run for run in re.findall(r"[a-z0-9_]+", text) if run not in self.common]
+        return max((len(run) for run in rare), default=0) + len(text) / 100
+
+    def score(self, clauses: Clauses) -> float:
+        """The worth of the weakest clause, less where there are many."""
+        weakest = min(max(map(self.worth, clause)) for clause in clauses)
+        return weakest - len(clauses) / 100
+
+    def clause(self, literals: Iterable[bytes]) -> Clause:
+        """The best literals, without those that are inside another, and without common words beside a rare one."""
+        ordered = sorted(set(literals), key=lambda one: (-self.worth(one), one))
+        kept: list[bytes] = []
+        for one in ordered:
+            dull = kept and self.worth(one) < 1
+            if len(kept) < MAX_LITERALS and not dull and not any(one in other for other in kept):
+                kept.append(one)
+        return tuple(kept)
+
+    def every(self, parts: Iterable[Clauses | None]) -> Clauses | None:
+        """A conjunction: the best part, and the literals of all parts that have a single clause with it."""
+        known = [part for part in parts if part]
+        if not known:
+            return None
+        best = max(known, key=self.score)
+        shared = [literal for part in known if len(part) == 1 and part is not best for literal in part[0]]
+        return tuple(dict.fromkeys(self.clause((*clause, *shared)) for clause in best))
+
+    def some(self, parts: Iterable[Clauses | None]) -> Clauses | None:
+        """A disjunction: all clauses of all parts, no knowledge where one part has none."""
+        union: dict[Clause, None] = {}
+        for part in parts:
+            if not part:
+                return None
+            union.update(dict.fromkeys(part))
+        if len(union) > 4 * MAX_CLAUSES:
+            return None
+        return tuple(_without_narrower(list(union))) or None
+
+
+def _without_narrower(clauses: list[Clause]) -> list[Clause]:
+    """Without clauses that another one already covers (fewer literals, each inside one of theirs)."""
+    kept: list[Clause] = []
+    for clause in sorted(clauses, key=lambda one: (len(one), sum(map(len, one)), one)):
+        if not any(all(any(short in long for long in clause) for short in wider) for wider in kept):
+            kept.append(clause)
+    return kept
+
+
+def _runs(parts: Sequence[Part], cut: Cut) -> list[str]:
+    runs: list[str] = []
+    for part in parts:
+        if not isinstance(part, Wild):
+            runs += cut(part)
+    return runs
+
+
+def _value(value: Value, cut: Cut, choose: _Chooser) -> Clauses | None:
+    if isinstance(value, Text):
+        runs = [run.encode("ascii") for run in _runs(value.parts, cut)]
+        return (choose.clause(runs),) if runs else None
+    if isinstance(value, Regex):
+        tree = required_runs(value.pattern, value.flags)
+        return _from_runs(tree, cut, choose)
+    return None
+
+
+def _from_runs(tree: object, cut: Cut, choose: _Chooser) -> Clauses | None:
+    """A tree of required runs: a string, ("every", ...), ("some", ...) or None."""
+    if isinstance(tree, str):
+        runs = [run.encode("ascii") for run in cut(tree)]
+        return (choose.clause(runs),) if runs else None
+    if not isinstance(tree, tuple):
+        return None
+    parts = [_from_runs(part, cut, choose) for part in tree[1]]
+    return choose.every(parts) if tree[0] == "every" else choose.some(parts)
+
+
+def _item(item: Item, mapping: FieldMapping, choose: _Chooser) -> Clauses | None:
+    kind = mapping.literal_class(item.field)
+    if item.negated or kind == COMPUTED:
+        return None
+    cut = _cut(kind)
+    groups = [choose.some([_value(value, cut, choose) for value in group]) for group in item.values]
+    return choose.every(groups) if item.every else choose.some(groups)
+
+
+def _node(node: Node, mapping: FieldMapping, choose: _Chooser) -> Clauses | None:
+    if isinstance(node, Item):
+        return _item(node, mapping, choose)
+    if isinstance(node, Not):
+        return None
+    parts = [_node(child, mapping, choose) for child in node.nodes]
+    if isinstance(node, All):
+        return choose.every(parts)
+    # Of N of M parts, any M - N + 1 have one that holds: the best such choice.
+    if node.count > 1:
+        needed = len(parts) - node.count + 1
+        ranked = sorted((part for part in parts if part), key=choose.score, reverse=True)
+        return choose.some(ranked[:needed]) if len(ranked) >= needed else None
+    return choose.some(parts)
+
+
+def necessary_of(node: Node, mapping: FieldMapping) -> Necessary | None:
+    """The clauses of a condition (already prepared by the mapping); None where there are none, or more than
+    MAX_CLAUSES."""
+    clauses = _node(node, mapping, _Chooser(mapping.common))
+    return Necessary(clauses) if clauses and len(clauses) <= MAX_CLAUSES else None
+
+
+def holds(necessary: Necessary, line: bytes) -> bool:
+    """Whether a raw line may fire the rule: the slow form of what the scan does."""
+    low = line.lower()
+    return any(all(literal in low for literal in clause) for clause in necessary.clauses)
