@@ -1,0 +1,136 @@
+"""The table of artifact kinds (`artifacts.yml`), compiled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class PathRule:
+    """One pattern: the end of a folder path (lower case, backslashes) and a file name."""
+
+    kind: str
+    folder: re.Pattern[str] | None
+    name: re.Pattern[str] | None
+
+
+@dataclass(slots=True)
+class PathTable:
+    """Looks up path patterns; what applies to a folder is found once per folder."""
+
+    rules: tuple[PathRule, ...]
+    _folders: dict[str, tuple[PathRule, ...]] = field(default_factory=dict)
+
+    def kind(self, folder: str, name: str) -> str:
+        """Kind of a file by the end of its folder path and its name; `other` where no pattern matches."""
+        folder, name = folder.lower(), name.lower()
+        rules = self._folders.get(folder)
+        if rules is None:
+            rules = tuple(rule for rule in self.rules if rule.folder is None or rule.folder.search(folder))
+            if len(self._folders) < 200_000:
+                self._folders[folder] = rules
+        for rule in rules:
+            if rule.name is None or rule.name.fullmatch(name):
+                return rule.kind
+        return OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRule:
+    """A header row or `#Fields:` line is of this kind when it has all these columns (lower case)."""
+
+    kind: str
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class XmlRule:
+    """An XML file is of this kind by its root element, a text near its start and its extension."""
+
+    kind: str
+    root: bytes
+    contains: bytes
+    extensions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All of `artifacts.yml`."""
+
+    paths: PathTable
+    anchors: tuple[tuple[re.Pattern[str], ...], ...]
+    drive_markers: frozenset[str]
+    plain_words: frozenset[str]
+    text_logs: frozenset[str]
+    sniff_extensions: frozenset[str]
+    never_sniff: frozenset[str]
+    excerpt_extensions: frozenset[str]
+    magics: tuple[tuple[str, int, bytes], ...]
+    log_types: tuple[tuple[str, re.Pattern[str]], ...]
+    software: tuple[tuple[str, re.Pattern[str]], ...]
+    columns: tuple[ColumnRule, ...]
+    xml: tuple[XmlRule, ...]
+    not_web_config: tuple[str, ...]
+    shapes: tuple[tuple[str, re.Pattern[bytes]], ...]
+    quoted: tuple[re.Pattern[bytes], ...]
+
+
+def glob_part(text: str) -> str:
+    """One path component with `*` and `?` as a regular expression."""
+    return "".join({"*": r"[^\\]*", "?": r"[^\\]"}.get(char, re.escape(char)) for char in text)
+
+
+def path_rule(kind: str, pattern: str) -> PathRule:
+    """A pattern of `artifacts.yml`, e.g. `LogFiles\\W3SVC*\\**\\*.log`."""
+    *folders, name = pattern.lower().split("\\")
+    text = ""
+    for position, part in enumerate(folders):
+        if part == "**":
+            text += r"(?:\\[^\\]+)*"
+        else:
+            text += (r"(?:^|\\)" if position == 0 else r"\\") + glob_part(part)
+    folder = re.compile(text + "$") if folders else None
+    return PathRule(kind, folder, None if name == "*" else re.compile(glob_part(name)))
+
+
+def _named(rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((row["kind"], re.compile(row["match"], re.IGNORECASE)) for row in rows)
+
+
+@lru_cache(maxsize=1)
+def load_table() -> Table:
+    """The shipped table."""
+    text = resources.files("afterpatch.evidence").joinpath("artifacts.yml").read_text("utf-8")
+    data: dict[str, Any] = yaml.safe_load(text)
+    return Table(
+        paths=PathTable(tuple(path_rule(row["kind"], item) for row in data["paths"] for item in row["match"])),
+        anchors=tuple(
+            tuple(re.compile(glob_part(part.lower())) for part in item.split("\\")) for item in data["anchors"]
+        ),
+        drive_markers=frozenset(item.lower() for item in data["drive_markers"]),
+        plain_words=frozenset(str(item) for item in data["plain_words"]),
+        text_logs=frozenset(data["text_logs"]),
+        sniff_extensions=frozenset(data["sniff_extensions"]),
+        never_sniff=frozenset(data["never_sniff"]),
+        excerpt_extensions=frozenset(data["excerpt_extensions"]),
+        magics=tuple((row["kind"], row["at"], row["text"].encode()) for row in data["magics"]),
+        log_types=_named(data["log_types"]),
+        software=_named(data["software"]),
+        columns=tuple(ColumnRule(r["kind"], frozenset(n.lower() for n in r["names"])) for r in data["columns"]),
+        xml=tuple(
+            XmlRule(r["kind"], r["root"].encode(), r.get("contains", "").encode(), tuple(r["extensions"]))
+            for r in data["xml"]
+        ),
+        not_web_config=tuple(data["not_web_config"]),
+        shapes=tuple((row["kind"], re.compile(row["line"].encode())) for row in data["shapes"]),
+        quoted=tuple(re.compile(item.encode()) for item in data["quoted"]),
+    )
