@@ -16,7 +16,6 @@ from afterpatch.evidence.table import Table, load_table
 from afterpatch.evidence.velociraptor import Uploads
 
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9-]{1,63}){0,6}")
-)
 
 
 @dataclass(slots=True)
@@ -198,7 +197,7 @@ class Resolver:
         return found
 
     def kape(self) -> None:
-        """Applies KAPE's logs to all that was collected below the folder they lie in, archives next to them included."""
+        """Applies KAPE's logs to what was collected below their folder, archives next to them included."""
         logs: dict[tuple[Scope, Folder], Originals] = {}
         for spot in self.spots:
             name = spot.entry.parts[-1].lower()

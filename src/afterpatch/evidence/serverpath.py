@@ -4,8 +4,8 @@ Rules, in this order, for the folder a file lies in:
 1. A component that names a drive (`C`, `C:`, `C%3A`, `c_drive`, `C$`, `\\\\.\\C:`, a shadow copy) starts the
    path. A single letter counts when Windows folders lie below it, or below such a letter next to it.
 2. A folder that looks like the root of the system drive (`Windows` and another Windows folder in it) is `C:\\`.
-3. Else the path starts at the leftmost anchor of `artifacts.yml` (`inetpub\\logs`, `Exchange Server\\V15`, ...), without
-   a drive letter, because none is known.
+3. Else the path starts at the leftmost anchor of `artifacts.yml` (`inetpub\\logs`, `Exchange Server\\V15`, ...),
+   without a drive letter, because none is known.
 4. Else it is the path below the evidence.
 """
 
