@@ -264,7 +264,7 @@ def breached() -> ServerExamination:
             Coverage("event-log", 0, 0, 0),
         ),
         answerable=(
-            Answerable(message("question.chain", name="ProxyLogon"), "yes"),
+            Answerable(message("question.chain", name="proxylogon"), "yes"),
             Answerable(message("question.credentials"), "partly", (message("missing.event-log"),)),
             Answerable(message("question.lateral-movement"), "no", (message("missing.event-log"), "missing.network")),
         ),

@@ -2,6 +2,7 @@
 
 from afterpatch.report.catalogue import LANGUAGES, Catalogue
 from afterpatch.report.document import document, examination_from, findings_jsonl, run_from, to_bytes
+from afterpatch.report.html import render_html
 from afterpatch.report.run import RunInfo
 from afterpatch.report.terminal import render_terminal
 from afterpatch.report.text import message
@@ -14,6 +15,7 @@ __all__ = [
     "examination_from",
     "findings_jsonl",
     "message",
+    "render_html",
     "render_terminal",
     "run_from",
     "to_bytes",

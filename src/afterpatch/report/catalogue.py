@@ -27,7 +27,7 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\Z")
 _NO_RULES: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 # A value that is an id of ours is shown by its readable name: `chain=proxylogon` -> "ProxyLogon".
 _NAMED = {
-    "chain": "chain.{}.name", "chains": "chain.{}.name", "stage": "stage.{}", "artifact": "artifact.{}",
+    "name": "chain.{}.name", "chain": "chain.{}.name", "chains": "chain.{}.name", "stage": "stage.{}", "artifact": "artifact.{}",
     "artifacts": "artifact.{}", "kind": "backdoor.kind.{}", "kinds": "backdoor.kind.{}", "severity": "severity.{}",
     "confidence": "confidence.{}", "state": "backdoor.state.{}", "question": "question.{}", "cause": "gap.{}",
 }  # fmt: skip

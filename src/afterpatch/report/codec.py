@@ -12,7 +12,6 @@ import dataclasses
 import typing
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar
 
@@ -59,14 +58,15 @@ SPARSE: Mapping[type, frozenset[str]] = {
 _NOTHING: frozenset[str] = frozenset()
 
 
-@lru_cache(maxsize=64)
+_HINTS: dict[Any, Mapping[str, Any]] = {}
+
+
 def _hints(kind: Any) -> Mapping[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-@lru_cache(maxsize=64)
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(one.name for one in dataclasses.fields(kind))
+    """The fields of a model class and their types, in order."""
+    if kind not in _HINTS:
+        hints = typing.get_type_hints(kind)
+        _HINTS[kind] = {one.name: hints[one.name] for one in dataclasses.fields(kind)}
+    return _HINTS[kind]
 
 
 def plain(value: Any, english: Catalogue) -> Any:
@@ -86,7 +86,7 @@ def _object(value: Any, english: Catalogue) -> dict[str, Any]:
     kind = type(value)
     texts, sparse = TEXTS.get(kind, _NOTHING), SPARSE.get(kind, _NOTHING)
     out: dict[str, Any] = {}
-    for name in _names(kind):
+    for name in _hints(kind):
         one = getattr(value, name)
         if name in sparse and one in (None, "", ()):
             continue
@@ -114,12 +114,11 @@ def build(kind: type[T], value: Any, where: str) -> T:
     if not isinstance(value, dict):
         raise EvidenceError(f"The document is not an Afterpatch examination: {where} is no object.")
     texts = TEXTS.get(kind, _NOTHING)
-    hints = _hints(kind)
     given = {}
-    for name in _names(kind):
+    for name, hint in _hints(kind).items():
         if name in value:
             known = _with_keys(value, name) if name in texts else value[name]
-            given[name] = _value(hints[name], known, f"{where}.{name}")
+            given[name] = _value(hint, known, f"{where}.{name}")
     try:
         return kind(**given)
     except TypeError:

@@ -12,6 +12,11 @@ def moment(when: datetime | None, catalogue: Catalogue) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S}Z" if when else catalogue.text("ui.unknown")
 
 
+def minute(when: datetime | None) -> str:
+    """`2021-03-03 05:12`, for tables; a dash for unknown."""
+    return f"{when:%Y-%m-%d %H:%M}" if when else "–"
+
+
 def span(first: datetime | None, last: datetime | None, catalogue: Catalogue) -> str:
     """From - to; one time where they are the same, the day once where it is the same."""
     if first is None and last is None:
