@@ -93,6 +93,8 @@ class Blocks:
         for minute in range(2, 60, 10):
             yield from traffic.balancer(_moment(minute * 60_000 + 1_200))
         probes = [PROBES[variant % 2], PROBES[2 + variant % 3]] if self._scale < 4 else list(PROBES) * int(self._scale)
+        if self._server.generation == "V14":
+            probes = [Traffic.probe_owa, Traffic.probe_ews]
         for maker in probes:
             yield from maker(traffic, _moment(ids.number(60_000, 3_500_000)))
         for kind in self._kinds(ids, level):
@@ -104,7 +106,8 @@ class Blocks:
         """The clients of an hour; at low density few protocols, so that few hourly files are cut."""
         table = facts()
         mix: dict[str, int] = table["mix"]
-        wheel = [kind for kind, share in mix.items() for _ in range(share)]
+        absent = ("outlook_mapi", "discover_json") if self._server.generation == "V14" else ()
+        wheel = [kind for kind, share in mix.items() for _ in range(share) if kind not in absent]
         wanted = max(1, round(table["levels"][level]["users"] * self._scale))
         if self._scale < 4:
             wheel = [wheel[ids.number(0, len(wheel) - 1)] for _ in range(3 if level == "work" else 1)]

@@ -19,7 +19,7 @@ def iis_time(moment: datetime) -> str:
 
 
 def csv_value(value: str) -> str:
-    """One value: quoted only where it holds a comma or a quote; line breaks become the two characters they escape to."""
+    """One value: quoted only where it holds a comma or a quote; line breaks are written as `\\r\\n`."""
     if "\r" in value or "\n" in value:
         value = value.replace("\r", "\\r").replace("\n", "\\n")
     if "," in value or '"' in value:

@@ -38,6 +38,8 @@ class Sink(Protocol):
 
 
 class _Closing:
+    """A sink that needs no tidying after an error."""
+
     def __enter__(self) -> Self:
         return self
 
@@ -58,7 +60,7 @@ class DriveSink(_Closing):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, path: str, chunks: Iterable[bytes], modified: datetime, created: datetime) -> int:
+    def put(self, path: str, chunks: Iterable[bytes], modified: datetime, created: datetime) -> int:  # noqa: ARG002
         """Store a file below its drive letter."""
         return _store(self._folder.joinpath(*drive_parts(path)), chunks, modified)
 
@@ -74,7 +76,7 @@ class LooseSink(_Closing):
         self._folder = folder
         self._taken: set[str] = set()
 
-    def put(self, path: str, chunks: Iterable[bytes], modified: datetime, created: datetime) -> int:
+    def put(self, path: str, chunks: Iterable[bytes], modified: datetime, created: datetime) -> int:  # noqa: ARG002
         """Store a file by a name of its own."""
         return _store(self._folder / self._name(path), chunks, modified)
 
@@ -211,7 +213,8 @@ class VelociraptorSink(ZipSink):
         self.note("collection_context.json", json.dumps(context, indent=1) + "\n")
         line = {"_ts": int(self.collected.timestamp()), "level": "INFO", "message": "Collection finished"}
         self.note("log.json", _json_lines([line]))
-        self.note("results/Windows.KapeFiles.Targets%2FAll File Metadata.json", _json_lines(map(self._result, self.taken)))
+        results = _json_lines(map(self._result, self.taken))
+        self.note("results/Windows.KapeFiles.Targets%2FAll File Metadata.json", results)
 
     def _upload(self, item: _Taken) -> dict[str, object]:
         return {
@@ -222,7 +225,8 @@ class VelociraptorSink(ZipSink):
 
     @staticmethod
     def _result(item: _Taken) -> dict[str, object]:
-        times = {"Created": to_iso(item.created), "Modified": to_iso(item.modified), "LastAccessed": to_iso(item.modified)}
+        modified = to_iso(item.modified)
+        times = {"Created": to_iso(item.created), "Modified": modified, "LastAccessed": modified}
         return {**times, "SourceFile": item.path, "Size": item.size}
 
 

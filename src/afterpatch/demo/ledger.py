@@ -1,4 +1,4 @@
-"""What a scenario puts on one server: rows between the benign traffic, files on its drives, and the truth about both."""
+"""What a scenario puts on one server: rows between the benign traffic, files, and the truth about both."""
 
 from __future__ import annotations
 

@@ -14,7 +14,12 @@ from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.server import Server
 
 TEMPORARY = "C:\\Windows\\Microsoft.NET\\Framework64\\v4.0.30319\\Temporary ASP.NET Files"
-_FOLDERS = {"root": "e22c2559\\92c7e946", "owa": "8e05b027\\e164d61b", "ecp": "3f1c8a52\\b7d0e944", "oab": "5c2d9e1f\\07a4b3c8"}
+_FOLDERS = {
+    "root": "e22c2559\\92c7e946",
+    "owa": "8e05b027\\e164d61b",
+    "ecp": "3f1c8a52\\b7d0e944",
+    "oab": "5c2d9e1f\\07a4b3c8",
+}
 
 
 @lru_cache(maxsize=1)
@@ -41,16 +46,16 @@ def furnish(ledger: Ledger, end: datetime) -> None:
 
 
 def _static_files(ledger: Ledger) -> None:
-    cu = ledger.server.builds[0].number.rpartition(".")[0]
+    cu, installed = ledger.server.builds[0].number.rpartition(".")[0], ledger.server.installed
     sheet = b"body { font-family: sans-serif; }\r\n"
     if ledger.server.generation == "V14":
-        ledger.put("{ex}\\ClientAccess\\owa\\14.3.123.3\\themes\\resources\\logon.css", sheet, ledger.server.installed)
+        ledger.put("{ex}\\ClientAccess\\owa\\14.3.123.3\\themes\\resources\\logon.css", sheet, installed)
         return
     for folder in (cu, "Current"):
-        ledger.put(f"{{ex}}\\FrontEnd\\HttpProxy\\owa\\auth\\{folder}\\themes\\resources\\logon.css", sheet, ledger.server.installed)
+        ledger.put(f"{{ex}}\\FrontEnd\\HttpProxy\\owa\\auth\\{folder}\\themes\\resources\\logon.css", sheet, installed)
     book = b'<?xml version="1.0" encoding="utf-8"?><OAB />\r\n'
-    ledger.put("{ex}\\ClientAccess\\OAB\\3d6e1a2b-1f2e-4c5d-9e8f-0a1b2c3d4e5f\\oab.xml", book, ledger.server.installed)
-    ledger.put("{ex}\\FrontEnd\\HttpProxy\\ecp\\favicon.txt", b"placeholder\r\n", ledger.server.installed)
+    ledger.put("{ex}\\ClientAccess\\OAB\\3d6e1a2b-1f2e-4c5d-9e8f-0a1b2c3d4e5f\\oab.xml", book, installed)
+    ledger.put("{ex}\\FrontEnd\\HttpProxy\\ecp\\favicon.txt", b"placeholder\r\n", installed)
 
 
 def application_host(server: Server) -> str:

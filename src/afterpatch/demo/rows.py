@@ -39,13 +39,14 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """What the front end asked of the back end (site 2, port 444) for a request."""
+    """What the front end asked of the back end (site 2, port 444) for a request; `client`: another server's address."""
 
     stem: str
     query: str = ""
     user: str = ""
     agent: str = ""
     status: int = 200
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

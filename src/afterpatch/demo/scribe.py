@@ -11,6 +11,7 @@ from afterpatch.demo.rows import Hit, Ids, Row
 from afterpatch.demo.server import Build, Server
 from afterpatch.demo.streams import columns
 
+Parameters = Sequence[tuple[str, str]]
 _LATENCIES = 32  # columns 34 TargetOutstandingRequests .. 65 RouteRefresherLatency
 
 
@@ -69,9 +70,10 @@ class Scribe:
         relay = hit.relay
         assert relay is not None
         query = relay.query.replace("{guid}", guid)
+        here = self.server.address if relay.client else self.server.link_local
         return (
-            f"{iis_time(hit.time)} {self.server.link_local} {hit.method} {relay.stem} {query.replace(' ', '+') or '-'} 444 "
-            f"{iis_value(relay.user)} {self.server.link_local} {iis_value(relay.agent or hit.agent)} - "
+            f"{iis_time(hit.time)} {here} {hit.method} {relay.stem} {query.replace(' ', '+') or '-'} 444 "
+            f"{iis_value(relay.user)} {relay.client or here} {iis_value(relay.agent or hit.agent)} - "
             f"{relay.status} 0 0 {max(1, hit.taken - 5)}"
         )
 
@@ -83,7 +85,8 @@ class Scribe:
         version = f"{code >> 22 & 63:02d}.{code >> 16 & 63:02d}.{code & 0x7FFF:04d}.000" if proxied else ""
         back = hit.back_status or (str(hit.status) if proxied else "")
         values = (
-            exchange_time(hit.time), guid, *build.parts, "", hit.protocol, hit.host or self.server.mail_host, hit.stem, "",
+            exchange_time(hit.time), guid, *build.parts, "", hit.protocol, hit.host or self.server.mail_host,
+            hit.stem, "",
             hit.auth or "FBA", "true" if hit.user else "false", hit.user, "", hit.anchor, hit.agent, hit.client,
             self.server.name, str(hit.status), back, "", hit.method, "Proxy" if proxied else "", target, version,
             "IntraForest" if proxied else "", hit.hint, hit.cookie, "", "", str(hit.bytes_in),
@@ -128,7 +131,8 @@ class Scribe:
             "Organization": self.server.domain.upper(), "UserAgent": agent,
             "VersionInfo": "Target=None;Req=Exchange2013/Exchange2013;", "ClientIpAddress": client,
             "ServerHostName": self.server.name, "FrontEndServer": self.server.fqdn.upper(), "SoapAction": action,
-            "HttpStatus": "200", "RequestSize": "1180", "ImpersonatedUser": mailbox, "PrimaryOrProxyServer": "PrimaryServer",
+            "HttpStatus": "200", "RequestSize": "1180", "ImpersonatedUser": mailbox,
+            "PrimaryOrProxyServer": "PrimaryServer",
             "TaskType": "LocalTask", "LocalMailboxCount": "1", "LocalIdCount": "1", "TotalRequestTime": "21",
             "GenericInfo": "BackEndAuthenticator=WindowsAuthenticator;S:ActivityStandardMetadata.Component=Ews",
             "StartTime": exchange_time(moment - timedelta(milliseconds=21)), "ProcessId": "9716", **more,
@@ -179,12 +183,13 @@ class Scribe:
         nothing = "00000000-0000-0000-0000-000000000000"
         return Row("oab-generator", moment, csv_line((exchange_time(moment), kind, "12", guid, nothing, message)))
 
-    def cmdlet(self, moment: datetime, name: str, parameters: Sequence[tuple[str, str]], caller: str, **more: str) -> Row:
+    def cmdlet(self, moment: datetime, name: str, parameters: Parameters, caller: str, **more: str) -> Row:
         """A row of the remote PowerShell cmdlet log."""
         text = " ".join(f'-{key} "{value}"' for key, value in parameters)
         values = {
             "DateTime": exchange_time(moment), "StartTime": exchange_time(moment - timedelta(milliseconds=15)),
-            "RequestId": self.ids.guid(), **self.versions(moment), "ServerHostName": self.server.name, "ProcessId": "15756",
+            "RequestId": self.ids.guid(), **self.versions(moment), "ServerHostName": self.server.name,
+            "ProcessId": "15756",
             "ProcessName": "w3wp#MSExchangePowerShellAppPool", "ThreadId": "85", "AuthenticatedUser": caller,
             "IsAdmin": "True", "ClientApplication": "EMC", "Cmdlet": name, "Parameters": text,
             "CmdletUniqueId": self.ids.guid(), "TotalTime": "15", "ExecutionResult": "Success",
@@ -192,20 +197,22 @@ class Scribe:
         }  # fmt: skip
         return self.named("rps-cmdlet", moment, values, request=False)
 
-    def audit(self, moment: datetime, name: str, parameters: Sequence[tuple[str, str]], caller: str, target: str) -> Row:
+    def audit(self, moment: datetime, name: str, parameters: Parameters, caller: str, target: str) -> Row:
         """A row of the admin audit file: JSON inside CSV."""
         guid = self.ids.guid()
         nothing = "00000000-0000-0000-0000-000000000000"
         data = {
             "CreationTime": f"{moment:%Y-%m-%dT%H:%M:%S}", "Id": guid, "Operation": name, "OrganizationId": nothing,
-            "RecordType": 1, "ResultStatus": "True", "UserKey": caller, "UserType": 2, "Version": 1, "Workload": "Exchange",
+            "RecordType": 1, "ResultStatus": "True", "UserKey": caller, "UserType": 2, "Version": 1,
+            "Workload": "Exchange",
             "ObjectId": target, "UserId": caller, "ExternalAccess": False, "OrganizationName": "First Org",
             "OriginatingServer": f"{self.server.name} ({self.build_at(moment).padded})",
             "Parameters": [{"Name": key, "Value": value} for key, value in parameters],
         }  # fmt: skip
         text = json.dumps(data, separators=(",", ":")).replace("/", "\\/")
         values = (
-            exchange_time(moment), self.server.name, nothing, "ExchangeAdmin", text, caller, guid, name, "Exchange", "True",
+            exchange_time(moment), self.server.name, nothing, "ExchangeAdmin", text, caller, guid, name, "Exchange",
+            "True",
             "1", "Online",
         )  # fmt: skip
         return Row("admin-audit", moment, csv_line(values))
@@ -214,10 +221,12 @@ class Scribe:
         """A row of the remote PowerShell request log."""
         values = {
             "DateTime": exchange_time(moment), "StartTime": exchange_time(moment - timedelta(milliseconds=30)),
-            "RequestId": self.ids.guid(), **self.versions(moment), "UrlHost": self.server.fqdn, "UrlStem": "/powershell",
+            "RequestId": self.ids.guid(), **self.versions(moment), "UrlHost": self.server.fqdn,
+            "UrlStem": "/powershell",
             "AuthenticationType": "Kerberos", "IsAuthenticated": "true", "AuthenticatedUser": user,
             "ClientIpAddress": client, "ServerHostName": self.server.name, "FrontEndServer": self.server.fqdn.upper(),
-            "HttpStatus": "200", "SubStatus": "0", "Action": "New-PSSession:Receive", "SessionId": self.ids.guid().upper(),
+            "HttpStatus": "200", "SubStatus": "0", "Action": "New-PSSession:Receive",
+            "SessionId": self.ids.guid().upper(),
             "RequestBytes": "2014", "ClientInfo": info, "TotalTime": "30", **more,
         }  # fmt: skip
         return self.named("rps-http", moment, values)
@@ -230,7 +239,8 @@ class Scribe:
             "connector-id": f"{self.server.name}\\Default Frontend {self.server.name}", "source": "SMTP",
             "event-id": "RECEIVE", "internal-message-id": str(self.ids.number(100_000, 999_999)),
             "message-id": f"<{self.ids.guid()}@example.net>", "network-message-id": self.ids.guid(),
-            "recipient-address": recipient, "total-bytes": str(size), "recipient-count": "1", "message-subject": subject,
+            "recipient-address": recipient, "total-bytes": str(size), "recipient-count": "1",
+            "message-subject": subject,
             "sender-address": sender, "return-path": sender, "directionality": "Incoming", "original-client-ip": client,
             "original-server-ip": self.server.address, "transport-traffic-type": "Email", "log-id": self.ids.guid(),
             "schema-version": self.build_at(moment).padded,
@@ -271,7 +281,8 @@ def _latencies(taken: int, proxied: bool) -> tuple[str, ...]:
         return ("",) * 14 + (total,) + ("",) * 13 + (total, "", total) + ("",)
     back = str(max(0, taken - 5))
     return (
-        "", "", "0", "0", "", "0", "", "0", "", "0", "0", "", "0", total, "0", "1", "0", "0", back, "0", "0", "0", "0", "0",
+        "", "", "0", "0", "", "0", "", "0", "", "0", "0", "", "0", total, "0", "1", "0", "0", back, "0", "0", "0",
+        "0", "0",
         total, "0", back, "1", "1", "1", total, "",
     )  # fmt: skip
 

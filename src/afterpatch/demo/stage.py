@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def write_scenario(
             writer = LogWriter(ledger, Blocks(ledger.server, seed, scale), span, sink, planted)
             writer.write()
             files += writer.files + len(ledger.files)
-            total += writer.bytes + _plain_files(ledger, sink)
+            total += writer.size + _plain_files(ledger, sink)
             evidence.append(sink.close())
     truth = _truth(scenario, seed, layout, span, ledgers, planted)
     truth = _counted(truth, tuple(str(path.relative_to(target.parent)) for path in evidence), files, total)
@@ -100,7 +101,8 @@ def _hour(moment: datetime) -> datetime:
 
 
 def _plain_files(ledger: Ledger, sink: Sink) -> int:
-    return sum(sink.put(item.path, [item.content], item.modified, item.created or item.modified) for item in ledger.files)
+    files = ledger.files
+    return sum(sink.put(item.path, [item.content], item.modified, item.created or item.modified) for item in files)
 
 
 def _scale(ledgers: tuple[Ledger, ...], span: Span, seed: int, wanted: int) -> float:
@@ -138,6 +140,4 @@ def _truth(
 
 
 def _counted(truth: Truth, evidence: tuple[str, ...], files: int, size: int) -> Truth:
-    from dataclasses import replace
-
     return replace(truth, evidence=evidence, files=files, bytes=size)

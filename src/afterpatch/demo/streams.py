@@ -110,7 +110,11 @@ STREAMS: tuple[Stream, ...] = (
     Stream("mapi-http", "mapi-http", "{ex}\\Logging\\MapiHttp\\Mailbox\\MapiHttp_{hour}-{n}.LOG", "hour", "request"),
     Stream("ecp-server", "ecp-server", "{ex}\\Logging\\ECP\\Server\\ECPServer{day}-{n}.LOG", "day", "exchange"),
     Stream(
-        "ecp-activity", "ecp-activity", "{ex}\\Logging\\ECP\\Activity\\ECPActivity_5120_{day}-{n}.LOG", "day", "exchange"
+        "ecp-activity",
+        "ecp-activity",
+        "{ex}\\Logging\\ECP\\Activity\\ECPActivity_5120_{day}-{n}.LOG",
+        "day",
+        "exchange",
     ),
     Stream("owa-server", "owa-server", "{ex}\\Logging\\OWA\\Server\\OWAServer{day}-{n}.LOG", "day", "exchange"),
     Stream("oab-generator", "oab-generator", "{ex}\\Logging\\OABGeneratorLog\\oabgen{day}-{n}.LOG", "day", "exchange"),

@@ -16,6 +16,7 @@ from afterpatch.demo.rows import Hit, Relay, Row
 from afterpatch.demo.scribe import Scribe
 
 LEVELS = ("night", "edge", "work")
+DOMAIN_SID = "S-1-5-21-1004336348-1177238915-682003330"
 
 
 @lru_cache(maxsize=1)
@@ -48,7 +49,7 @@ class Person:
 def person(number: int) -> Person:
     """The user of a number from 1 on; address and SID follow from it."""
     network = facts()["client_network"]
-    return Person(number, f"{network}.{10 + number * 7 % 190}", f"S-1-5-21-1004336348-1177238915-682003330-{1100 + number}")
+    return Person(number, f"{network}.{10 + number * 7 % 190}", f"{DOMAIN_SID}-{1100 + number}")
 
 
 class Traffic:
@@ -68,7 +69,8 @@ class Traffic:
         return person(self.scribe.ids.number(1, facts()["users"]))
 
     def _hit(self, who: Person, moment: datetime, method: str, stem: str, **more: Any) -> Hit:
-        database = "Database~7c1ad3b4-0e1f-4f69-9a0b-2d5e8f6a1b3c~~" + exchange_time(moment)[:-5] + f"~{self.server.domain}~1"
+        expiry = exchange_time(moment)[:-5]
+        database = f"Database~7c1ad3b4-0e1f-4f69-9a0b-2d5e8f6a1b3c~~{expiry}~{self.server.domain}~1"
         base = Hit(
             moment, who.client, method, stem, user=f"{self.server.netbios}\\{who.name}", auth="Negotiate",
             anchor=f"Sid~{who.sid}", hint="WindowsIdentity", cookie=database, bytes_in=480, bytes_out=1900,
@@ -99,8 +101,8 @@ class Traffic:
         who = self.someone()
         query = f"{self.server.fqdn}:6001" if self.server.generation == "V14" else f"{who.mailbox}@example.com:6001"
         hit = self._hit(
-            who, moment, "RPC_IN_DATA", "/rpc/rpcproxy.dll", query=query, agent="MSRPC", protocol="RpcHttp", auth="NTLM",
-            taken=900_000,
+            who, moment, "RPC_IN_DATA", "/rpc/rpcproxy.dll", query=query, agent="MSRPC", protocol="RpcHttp",
+            auth="NTLM", taken=900_000,
         )  # fmt: skip
         yield from self.scribe.hit(replace(hit, relay=Relay("/rpc/rpcproxy.dll", query, hit.user)))
         yield self.scribe.rca(moment, who.name, who.client, "Connect")
@@ -109,7 +111,8 @@ class Traffic:
         """ActiveSync."""
         who = self.someone()
         command = ("Ping", "Sync", "FolderSync", "Ping")[self.scribe.ids.number(0, 3)]
-        device = f"Cmd={command}&User={self.server.netbios}%5C{who.name}&DeviceId=DEV{who.number:029d}&DeviceType=iPhone"
+        device = f"DeviceId=DEV{who.number:029d}&DeviceType=iPhone"
+        device = f"Cmd={command}&User={self.server.netbios}%5C{who.name}&{device}"
         hit = self._hit(
             who, moment, "POST", "/Microsoft-Server-ActiveSync/default.eas", query=device, agent=self.pick("phone"),
             protocol="Eas", auth="Basic", hint="WindowsIdentity-NoDatabase",
@@ -132,17 +135,20 @@ class Traffic:
             yield from self.scribe.hit(replace(login, user=self.address(who), referer=f"{root}auth/logon.aspx"))
         elif step == 2:
             sheet = f"/owa/auth/{build.rpartition('.')[0]}/themes/resources/logon.css"
-            yield from self.scribe.hit(replace(self._hit(who, moment, "GET", sheet, **quiet), referer=f"{root}auth/logon.aspx"))
+            hit = self._hit(who, moment, "GET", sheet, **quiet)
+            yield from self.scribe.hit(replace(hit, referer=f"{root}auth/logon.aspx"))
         else:
             yield from self._owa_service(who, moment, agent, root)
 
     def _owa_service(self, who: Person, moment: datetime, agent: str, root: str) -> Iterator[Row]:
         action = ("FindItem", "GetItem", "FindConversation", "GetFolder", "UpdateItem")[self.scribe.ids.number(0, 4)]
         query = f"action={action}&EP=1&ID=-{self.scribe.ids.number(3, 90)}&AC=1"
-        hit = self._hit(
-            who, moment, "POST", "/owa/service.svc", query=query, agent=agent, protocol="Owa", auth="FBA", referer=root
-        )
-        relay = Relay("/owa/service.svc", f"{query}&ActID={self.scribe.ids.guid()}", hit.user)
+        if self.server.generation == "V14":
+            stem, query = "/owa/ev.owa", f"oeh=1&ns=MsgVLV2&ev={action}"
+        else:
+            stem = "/owa/service.svc"
+        hit = self._hit(who, moment, "POST", stem, query=query, agent=agent, protocol="Owa", auth="FBA", referer=root)
+        relay = Relay(stem, f"{query}&ActID={self.scribe.ids.guid()}", hit.user)
         yield from self.scribe.hit(replace(hit, relay=relay))
         yield self.scribe.owa(moment, action, self.address(who))
 
@@ -171,8 +177,8 @@ class Traffic:
         query = f"Email={who.name}%40{self.server.mail_domain}&Protocol=ActiveSync&RedirectCount=1"
         hit = self._hit(
             who, moment, "GET", "/autodiscover/autodiscover.json", query=query, agent="Outlook-iOS-Android/1.0",
-            protocol="Autodiscover", host=f"autodiscover.{self.server.mail_domain}", user="", auth="Anonymous", anchor="",
-            hint="", cookie="",
+            protocol="Autodiscover", host=f"autodiscover.{self.server.mail_domain}", user="", auth="Anonymous",
+            anchor="", hint="", cookie="",
         )  # fmt: skip
         yield from self.scribe.hit(hit)
 
@@ -227,9 +233,9 @@ class Traffic:
     def probe_mapi(self, moment: datetime) -> Iterator[Row]:
         """Managed availability connecting over MAPI/HTTP."""
         hit = self._probe(
-            moment, "Mapi", "/mapi/emsmdb/", "POST", query="mailboxId=0000008e-0b57-4d1e-a7c1-000000000000@example.local",
-            agent="MapiHttpClient", anchor="MailboxGuid~0000008e-0b57-4d1e-a7c1-000000000000",
-            hint="MailboxGuidWithDomain", client=self.server.link_local, host=self.server.fqdn,
+            moment, "Mapi", "/mapi/emsmdb/", "POST",
+            query="mailboxId=0000008e-0b57-4d1e-a7c1-000000000000@example.local", agent="MapiHttpClient",
+            anchor="MailboxGuid~0000008e-0b57-4d1e-a7c1-000000000000", hint="MailboxGuidWithDomain", client=self.server.link_local, host=self.server.fqdn,
         )  # fmt: skip
         yield from self.scribe.hit(hit)
         yield self.scribe.mapi(hit, hit.guid, "Connect", f"HealthMailbox4f1d2e3@{self.server.domain}", "MapiHttpClient")
@@ -240,7 +246,8 @@ class Traffic:
         hit = self._probe(
             moment, "PowerShell", "/powershell", "POST", agent="Microsoft WinRM Client", host=self.server.fqdn,
             auth="Kerberos", anchor=f"ServerVersion~Version 15.1 (Build {self.scribe.build_at(moment).parts[2]}.0)",
-            hint="ExchClientVer-ServerCookie", cookie=server, query="clientApplication=ActiveMonitor;PSVersion=5.1.14393.3866",
+            hint="ExchClientVer-ServerCookie", cookie=server,
+            query="clientApplication=ActiveMonitor;PSVersion=5.1.14393.3866",
         )  # fmt: skip
         yield from self.scribe.hit(hit)
         caller = f"{self.server.domain}/Monitoring Mailboxes/HealthMailbox4f1d2e3"

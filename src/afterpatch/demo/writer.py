@@ -33,7 +33,7 @@ class Span:
 
 @dataclass(slots=True)
 class LogWriter:
-    """Writes the logs of one server. `planted`, `files` and `bytes` grow while it works."""
+    """Writes the logs of one server. `planted`, `files` and `size` (bytes) grow while it works."""
 
     ledger: Ledger
     blocks: Blocks
@@ -41,14 +41,15 @@ class LogWriter:
     sink: Sink
     planted: list[Planted]
     files: int = 0
-    bytes: int = 0
+    size: int = 0
 
     def write(self) -> None:
         """All logs, log by log."""
         for stream in streams_of(self.ledger.server):
             dated = sorted(self.ledger.rows.get(stream.id, ()), key=lambda pair: pair[0].time)
             for start, group in groupby(hours(self.span.first_of(stream), self.span.end), key=stream.start_of):
-                self._write_file(stream, list(group), [pair for pair in dated if stream.start_of(pair[0].time) == start])
+                here = [pair for pair in dated if stream.start_of(pair[0].time) == start]
+                self._write_file(stream, list(group), here)
 
     def _write_file(self, stream: Stream, group: list[datetime], dated: list[tuple[Row, bool]]) -> None:
         first, last = group[0], group[-1] + HOUR
@@ -76,7 +77,7 @@ class LogWriter:
         left = list(lines)
         for instance, body in enumerate(split(pieces, stream.limit), start=1):
             path = stream.path(server, group[0], instance)
-            self.bytes += self.sink.put(path, [stream.header(server, created), *body], modified, created)
+            self.size += self.sink.put(path, [stream.header(server, created), *body], modified, created)
             self.files += 1
             if left:
                 here = [line for line in left if any(line.encode() + EOL in piece for piece in body)]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.rows import Hit
 from afterpatch.demo.scenes.moments import after
-from afterpatch.demo.traffic import facts
+from afterpatch.demo.traffic import DOMAIN_SID, facts
 
 ADMIN = "example.local/Users/exadmin"
 
@@ -31,7 +31,8 @@ def internet_noise(ledger: Ledger, start: datetime, end: datetime) -> None:
                 ),
                 planted=False,
             )  # fmt: skip
-            ledger.add([ledger.scribe.http_error(after(moment, 130), client, ("-", "-"), "-", "Timer_ConnectionIdle")], False)
+            idle = ledger.scribe.http_error(after(moment, 130), client, ("-", "-"), "-", "Timer_ConnectionIdle")
+            ledger.add([idle], False)
         day += timedelta(days=1)
 
 
@@ -67,10 +68,10 @@ def address_book_url(ledger: Ledger, moment: datetime, remake: bool = False) -> 
     commands = [f"Set-OabVirtualDirectory.ExternalUrl='https://{server.mail_host}/OAB'.{identity}"]
     if remake:
         folder = f"{server.install}\\FrontEnd\\HttpProxy\\OAB"
+        new = f"WebSiteName='Default Web Site'.Server='{name}'.Role='ClientAccess'"
         commands = [
             f"Remove-OABVirtualDirectory.Force=$true.Identity='{name}\\OAB (Default Web Site)'",
-            f"New-OABVirtualDirectory.WebSiteName='Default Web Site'.Server='{name}'.Role='ClientAccess'"
-            f".InternalURL='https://{server.fqdn}/OAB'.Path='{folder}'",
+            f"New-OABVirtualDirectory.{new}.InternalURL='https://{server.fqdn}/OAB'.Path='{folder}'",
             *commands,
         ]
     agent = facts()["agents"]["browser"][0]
@@ -78,8 +79,8 @@ def address_book_url(ledger: Ledger, moment: datetime, remake: bool = False) -> 
         time = after(moment, 1.4 * number)
         query = url.partition("?")[2]
         hit = Hit(
-            time, client, "POST", url.partition("?")[0], query=query, agent=agent, user=user, protocol="Ecp", auth="Negotiate",
-            host=server.mail_host, anchor="Sid~S-1-5-21-1004336348-1177238915-682003330-1101", hint="WindowsIdentity",
+            time, client, "POST", url.partition("?")[0], query=query, agent=agent, user=user, protocol="Ecp",
+            auth="Negotiate", host=server.mail_host, anchor=f"Sid~{DOMAIN_SID}-1101", hint="WindowsIdentity",
             bytes_in=900, bytes_out=1400, taken=700, referer=f"https://{server.mail_host}/ecp/VDirMgmt/EditOABVDir.aspx",
         )  # fmt: skip
         ledger.hit(hit, planted=False)

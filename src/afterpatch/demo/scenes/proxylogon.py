@@ -59,7 +59,8 @@ class ProxyLogon:
         agent = forger.first_agent if path.startswith("/autodiscover") else forger.agent
         stem, _, query = path.partition("?")
         hit = Hit(
-            moment, forger.address, "POST", forger.page, status=status, agent=agent, host=host or self.front.server.mail_host,
+            moment, forger.address, "POST", forger.page, status=status, agent=agent,
+            host=host or self.front.server.mail_host,
             protocol="Ecp" if forger.page.startswith("/ecp") else "Owa", anchor=forger.anchor(server.fqdn, path),
             hint="X-BEResource-Cookie" if forger.page.startswith("/ecp") else "X-AnonResource-Backend-Cookie",
             target=server.fqdn, target_build=forger.build, bytes_in=sizes.get("bytes_in", 350),
@@ -68,7 +69,9 @@ class ProxyLogon:
         self.front.hit(hit)
         action = f"{query}&" if query else ""
         if status < 400:
-            self._back_row(hit, Relay(stem, f"{action}ActID={{guid}}", self.front.server.machine_account, agent, status))
+            account = self.front.server.machine_account
+            client = "" if self.back is self.front else self.front.server.address
+            self._back_row(hit, Relay(stem, f"{action}ActID={{guid}}", account, agent, status, client))
 
     def _back_row(self, hit: Hit, relay: Relay) -> None:
         scribe = self.back.scribe
@@ -86,15 +89,18 @@ class ProxyLogon:
         canary = self.front.scribe.ids.guid().replace("-", "")[:12]
         vdir = self.front.scribe.ids.guid()
         self._ask(moment, "GetObject", canary, "OABVirtualDirectory", host)
-        self._commands(after(moment, -0.154), canary, "GetObject", (("Get-OabVirtualDirectory.ADPropertiesOnly=$true.Identity=$null", ""),))
+        listing = "Get-OabVirtualDirectory.ADPropertiesOnly=$true.Identity=$null"
+        self._commands(
+            after(moment, -0.154), canary, "GetObject", (listing, "Pipeline.1|Get-MailboxRegionalConfiguration")
+        )
         script = inert("external_url").decode()
         identity = f"Identity='{vdir}'"
         self._ask(after(moment, 2.23), "SetObject", canary, "OABVirtualDirectory", host)
         self._commands(
             after(moment, 2.2), canary, "SetObject",
             (
-                (f"Set-OabVirtualDirectory.ExternalUrl='{script}'.{identity}", ""),
-                (f"Get-OabVirtualDirectory.ADPropertiesOnly=$true.{identity}", ""),
+                f"Set-OabVirtualDirectory.ExternalUrl='{script}'.{identity}",
+                f"Get-OabVirtualDirectory.ADPropertiesOnly=$true.{identity}",
             ),
         )  # fmt: skip
         if resets:
@@ -109,10 +115,10 @@ class ProxyLogon:
         self._commands(
             after(moment, 0.04), canary, "SetObject",
             (
-                (f"Get-OABVirtualDirectory.{identity}", ""),
-                (f"Get-ExchangeServer.Identity='{name}'", ""),
-                (f"Remove-OABVirtualDirectory.Force=$true.Identity='{name}\\{_VDIR}'", ""),
-                (f"New-OABVirtualDirectory.{new}", ""),
+                f"Get-OABVirtualDirectory.{identity}",
+                f"Get-ExchangeServer.Identity='{name}'",
+                f"Remove-OABVirtualDirectory.Force=$true.Identity='{name}\\{_VDIR}'",
+                f"New-OABVirtualDirectory.{new}",
             ),
             "ResetOABVirtualDirectory",
         )  # fmt: skip
@@ -120,8 +126,8 @@ class ProxyLogon:
         self._commands(
             after(moment, 3.5), canary, "SetObject",
             (
-                (f"Set-OabVirtualDirectory.ExternalUrl=$null.{identity}", ""),
-                (f"Get-OabVirtualDirectory.ADPropertiesOnly=$true.{identity}", ""),
+                f"Set-OabVirtualDirectory.ExternalUrl=$null.{identity}",
+                f"Get-OabVirtualDirectory.ADPropertiesOnly=$true.{identity}",
             ),
         )  # fmt: skip
 
@@ -130,11 +136,11 @@ class ProxyLogon:
         self.relay(moment, path, host=host, bytes_in=420, bytes_out=1100, taken=taken)
 
     def _commands(
-        self, moment: datetime, canary: str, call: str, commands: Sequence[tuple[str, str]], schema: str = "OABVirtualDirectory"
+        self, moment: datetime, canary: str, call: str, commands: Sequence[str], schema: str = "OABVirtualDirectory"
     ) -> None:
         url = f"/ecp/DDI/DDIService.svc/{call}?msExchEcpCanary={canary}.&schema={schema}"
-        for number, (command, error) in enumerate(commands):
-            self.back.add([self.back.scribe.ecp(after(moment, 0.061 * number), command, url, error)])
+        rows = (self.back.scribe.ecp(after(moment, 0.061 * n), command, url) for n, command in enumerate(commands))
+        self.back.add(rows)
 
     def page(self, path: str, moment: datetime, vdir: str) -> None:
         """The dropped page: the text of an address book virtual directory, with the script in it."""

@@ -9,14 +9,20 @@ from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.rows import Hit
 from afterpatch.demo.scenes.moments import after
 
-OPERATOR_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/65.0.2345 Safari/537.36"
-SCANNER_AGENT = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/88.0.4324.182 Safari/537.36"
-)
+_CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{} Safari/537.36"
+OPERATOR_AGENT = _CHROME.format("65.0.2345")
+SCANNER_AGENT = _CHROME.format("88.0.4324.182")
 
 
 def ask(
-    ledger: Ledger, moment: datetime, client: str, page: str, agent: str, method: str = "GET", status: int = 200, **more: int
+    ledger: Ledger,
+    moment: datetime,
+    client: str,
+    page: str,
+    agent: str,
+    method: str = "GET",
+    status: int = 200,
+    **more: int,
 ) -> None:
     """One request for a page of the front end (static answers below aspnet_client never reach the proxy)."""
     lower = page.lower()
@@ -30,7 +36,9 @@ def ask(
     ledger.hit(hit)
 
 
-def use(ledger: Ledger, moment: datetime, client: str, page: str, gaps: Sequence[float], agent: str = OPERATOR_AGENT) -> datetime:
+def use(
+    ledger: Ledger, moment: datetime, client: str, page: str, gaps: Sequence[float], agent: str = OPERATOR_AGENT
+) -> datetime:
     """Someone at work: the page is opened, then posted to after each gap (seconds). Returns the last moment."""
     ask(ledger, moment, client, page, agent, taken=1330)
     for number, gap in enumerate(gaps):
@@ -39,7 +47,9 @@ def use(ledger: Ledger, moment: datetime, client: str, page: str, gaps: Sequence
     return moment
 
 
-def ask_around(ledger: Ledger, moment: datetime, client: str, pages: Sequence[str], present: Sequence[str] = ()) -> None:
+def ask_around(
+    ledger: Ledger, moment: datetime, client: str, pages: Sequence[str], present: Sequence[str] = ()
+) -> None:
     """A scanner that tries known names: 302 below /owa where a page is absent, 404 elsewhere, 200 where it is there."""
     for number, page in enumerate(pages):
         missing = 302 if page.lower().startswith("/owa/") else 404
