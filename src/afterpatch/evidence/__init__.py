@@ -1,6 +1,7 @@
 """Where evidence comes from: drives, folders, archives, the layouts of collectors; the server's own paths and kinds."""
 
-from afterpatch.evidence.collect import Collection, Root, collect
+from afterpatch.evidence.assemble import Collection, Root
+from afterpatch.evidence.collect import collect
 from afterpatch.evidence.errors import (
     BombError,
     DamagedError,

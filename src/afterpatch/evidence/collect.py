@@ -5,41 +5,20 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from afterpatch.evidence import containers, limits
+from afterpatch.evidence.assemble import Collection, assemble, kind_of
 from afterpatch.evidence.entry import Entry, NoticeBook, Scope, printable
+from afterpatch.evidence.kapelogs import apply_kape
 from afterpatch.evidence.listing import Found, Listing
 from afterpatch.evidence.members import unix_time
 from afterpatch.evidence.rawbytes import FileBytes
-from afterpatch.evidence.resolve import Group, Resolver, Spot, host_like
+from afterpatch.evidence.resolve import Resolver
 from afterpatch.evidence.serverpath import drive_of
-from afterpatch.evidence.table import OTHER, Table, load_table
-from afterpatch.model import Artifact, EvidenceError, Locator, Notice, Source
-
-CONTAINER_PARTS = {"metadata.json", "data.zip"}
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """One place evidence was collected from, usually one server. `layout` as in Source; `drives` as `C:`, `VSS1\\C:`.
-    `host_hint` is a name from a side file, an archive or a folder, "" where there is none."""
-
-    key: str
-    host_hint: str
-    layout: str
-    drives: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """All evidence of one run. `artifacts` are sorted by (root, path, shown); `Artifact.index` is the position."""
-
-    sources: tuple[Source, ...]
-    roots: tuple[Root, ...]
-    artifacts: tuple[Artifact, ...]
-    notices: tuple[Notice, ...]
+from afterpatch.evidence.spot import Group, Spot
+from afterpatch.evidence.table import Table, load_table
+from afterpatch.model import EvidenceError, Locator
 
 
 def collect(paths: Sequence[str]) -> Collection:
@@ -52,7 +31,7 @@ def collect(paths: Sequence[str]) -> Collection:
     table, book = load_table(), NoticeBook()
     listing, resolver = Listing(table, book), Resolver(table, book)
     tops: list[Scope] = []
-    for path in _unique(paths):
+    for path in _unique(paths, book):
         tops.append(_list(path, listing))
     by_scope: dict[Scope, list[Entry]] = defaultdict(list)
     for entry in listing.entries:
@@ -61,22 +40,28 @@ def collect(paths: Sequence[str]) -> Collection:
         resolver.scope(scope, by_scope[scope])
     spots = _open_on_server(resolver, table)
     resolver.spots = spots
-    resolver.kape()
-    _encrypted_containers(resolver.spots, book)
+    apply_kape(resolver.spots, book)
+    _drop_locked(resolver, listing.locked, book)
     _join_groups(resolver)
     if not resolver.spots:
         raise EvidenceError(_nothing_usable(paths, book))
-    return _assemble(tops, resolver, table, book)
+    return assemble(tops, resolver, table, book)
 
 
-def _unique(paths: Sequence[str]) -> list[str]:
+def _unique(paths: Sequence[str], book: NoticeBook) -> list[str]:
     """Each place once, in the order of the real paths, so that the order of the arguments does not matter."""
     real: dict[str, str] = {}
     for path in paths:
-        if "\0" in path or not os.path.lexists(path):
+        if not path or "\0" in path or not os.path.lexists(path):
             raise EvidenceError(f"Evidence {path!r} does not exist: check the path.")
         real.setdefault(os.path.realpath(path), path)
-    return [real[key] for key in sorted(real)]
+    kept: list[str] = []
+    for key in sorted(real, key=lambda key: Path(key).parts):
+        if kept and Path(key).is_relative_to(kept[-1]):
+            book.add(real[key], "", "notice.given-twice")
+        else:
+            kept.append(key)
+    return [real[key] for key in kept]
 
 
 def _list(path: str, listing: Listing) -> Scope:
@@ -85,11 +70,11 @@ def _list(path: str, listing: Listing) -> Scope:
     shown = printable(os.path.normpath(path))
     shown = shown.replace("\\", "/") if os.name == "nt" else shown
     above = tuple(part for part in real.replace("\\", "/").split("/") if part)
-    before = len(listing.entries)
+    before = len(listing.entries), len(listing.book.notices)
     if Path(real).is_dir():
         scope = Scope(shown, "folder", printable(Path(real).name), above, realpath=real)
         listing.folder(real, scope)
-        if len(listing.entries) == before and not listing.book.notices:
+        if before == (len(listing.entries), len(listing.book.notices)):
             raise EvidenceError(f"Evidence {path!r} is an empty folder.")
         return scope
     return _list_file(path, real, shown, above[:-1], listing)
@@ -112,8 +97,7 @@ def _list_file(path: str, real: str, shown: str, above: tuple[str, ...], listing
         stem = name[: -len(suffix)] if suffix else name
         archive = Scope(shown, "archive", stem, (), realpath=real)
         item.scope = item.scope if kind in containers.COMPRESSED and not _tar_inside(suffix) else archive
-        if listing.open(item, kind, suffix, 0):
-            return item.scope
+        listing.open(item, kind, suffix, 0)
         return item.scope
     refused = containers.refused_kind(head)
     if refused:
@@ -159,28 +143,20 @@ def _holder(scope: Scope, on_server: dict[Scope, Spot]) -> Spot | None:
     return found
 
 
-def kind_of(table: Table, spot: Spot) -> str:
-    """The kind by header and path. A text log's header wins; `exchange-log` only says that it is one."""
-    folder, _, name = spot.path.rpartition("\\")
-    by_path, sniffed = table.paths.kind(folder, name), spot.entry.sniffed
-    if by_path == "side-file":
-        return by_path
-    if sniffed in table.text_logs and sniffed != "log-excerpt":
-        return by_path if sniffed == "exchange-log" and by_path in table.text_logs else sniffed
-    return by_path if by_path != OTHER else sniffed
+def _drop_locked(resolver: Resolver, locked: set[Scope], book: NoticeBook) -> None:
+    """Velociraptor's encrypted container: `metadata.json`, which alone is no evidence, and an encrypted `data.zip`."""
+    for scope in sorted(locked, key=lambda scope: scope.shown):
+        inside = [spot for spot in resolver.spots if _lies_in(spot.entry.scope, scope)]
+        names = {spot.entry.parts[-1].lower() for spot in inside}
+        if names <= {"metadata.json"}:
+            book.add(scope.shown, "", "notice.encrypted-collection")
+            resolver.spots = [spot for spot in resolver.spots if spot not in inside]
 
 
-def _encrypted_containers(spots: list[Spot], book: NoticeBook) -> None:
-    """Velociraptor's encrypted container: `metadata.json` and an encrypted `data.zip` at the top and nothing else."""
-    by_group: dict[int, list[Spot]] = defaultdict(list)
-    for spot in spots:
-        by_group[id(spot.group.top())].append(spot)
-    for members in by_group.values():
-        names = {spot.entry.parts[-1].lower() for spot in members}
-        if names and names <= CONTAINER_PARTS and "metadata.json" in names:
-            book.add(members[0].entry.scope.shown, "", "notice.encrypted-collection")
-            for spot in members:
-                spots.remove(spot)
+def _lies_in(inner: Scope | None, outer: Scope) -> bool:
+    while inner is not None and inner is not outer:
+        inner = inner.parent
+    return inner is outer
 
 
 def _join_groups(resolver: Resolver) -> None:
@@ -200,96 +176,3 @@ def _nothing_usable(paths: Sequence[str], book: NoticeBook) -> str:
         f"{notice.path}: {notice.reason.removeprefix('notice.')}" for notice in book.finished()[:3]
     )
     return f"Nothing usable in the evidence {', '.join(map(repr, paths))}" + (f" ({reasons})." if reasons else ".")
-
-
-# ---- putting it together -------------------------------------------------------------------------------------------
-
-
-def _assemble(tops: list[Scope], resolver: Resolver, table: Table, book: NoticeBook) -> Collection:
-    names = _scope_names(tops)
-    keys: dict[int, str] = {}
-    for group in resolver.groups.values():
-        keys[id(group)] = _key(group, names)
-    rows = sorted(
-        ((keys[id(spot.group.top())], spot) for spot in resolver.spots),
-        key=lambda row: (row[0], row[1].path, row[1].entry.shown, row[1].entry.locator.steps),
-    )
-    artifacts = tuple(_artifact(index, key, spot, kind_of(table, spot)) for index, (key, spot) in enumerate(rows))
-    used = {key for key, _ in rows}
-    roots = tuple(
-        sorted(
-            (_root(group, keys[id(group)], resolver) for group in resolver.groups.values()
-             if group.joined is None and keys[id(group)] in used),
-            key=lambda root: root.key,
-        )
-    )  # fmt: skip
-    sources = tuple(_source(scope, resolver) for scope in tops)
-    return Collection(sources, roots, artifacts, book.finished())
-
-
-def _scope_names(tops: list[Scope]) -> dict[Scope, str]:
-    """Short, unique names of what was handed in; they do not depend on where it lies on this machine."""
-    names: dict[Scope, str] = {}
-    for scope in tops:
-        base = printable(Path(scope.realpath).name) or scope.shown
-        name, number = base, 1
-        while name in names.values():
-            number += 1
-            name = f"{base}#{number}"
-        names[scope] = name
-    return names
-
-
-def _key(group: Group, names: dict[Scope, str]) -> str:
-    parts: list[str] = list(group.folder)
-    scope = group.scope
-    while scope.parent is not None:
-        parts = [*scope.place, *parts]
-        scope = scope.parent
-    return "/".join([names[scope], *parts])
-
-
-def _artifact(index: int, key: str, spot: Spot, kind: str) -> Artifact:
-    entry = spot.entry
-    return Artifact(
-        index, spot.path, entry.shown, entry.locator, kind, key, entry.size, spot.modified, spot.created, spot.sha1,
-        spot.partial, spot.original,
-    )  # fmt: skip
-
-
-def _root(group: Group, key: str, resolver: Resolver) -> Root:
-    members = [other for other in resolver.groups.values() if other.top() is group]
-    drives = sorted({drive for member in members for drive in member.drives})
-    layout = group.layout or _scope_layout(group.scope, bool(drives))
-    return Root(key, group.host or _scope_host(group.scope, layout), layout, tuple(drives))
-
-
-def _scope_layout(scope: Scope, drives: bool) -> str:
-    if scope.kind == "archive":
-        return "cylr" if drives and _machine_name(scope.name) else "archive"
-    return "drive" if drives else "folder"
-
-
-def _machine_name(name: str) -> bool:
-    """NetBIOS names in capitals, as CyLR names its archives; a plain word is no host."""
-    return bool(host_like(name)) and name.upper() == name and len(name) <= 15
-
-
-def _scope_host(scope: Scope, layout: str) -> str:
-    if layout == "cylr" or (scope.parent is not None and scope.kind == "archive"):
-        return host_like(scope.name)
-    return host_like(scope.name) if _machine_name(scope.name) and scope.kind != "file" else ""
-
-
-def _source(scope: Scope, resolver: Resolver) -> Source:
-    spots = [spot for spot in resolver.spots if _top(spot.entry.scope) is scope]
-    layouts = {spot.group.top().layout for spot in spots} - {""}
-    drives = any(spot.drive for spot in spots)
-    layout = sorted(layouts)[0] if layouts else _scope_layout(scope, drives)
-    return Source(scope.shown, layout, len(spots), sum(spot.entry.size for spot in spots))
-
-
-def _top(scope: Scope) -> Scope:
-    while scope.parent is not None:
-        scope = scope.parent
-    return scope

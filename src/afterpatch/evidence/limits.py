@@ -9,7 +9,7 @@ from __future__ import annotations
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 MAX_NESTING = 3  # archives inside archives; tar.gz counts as one
-MAX_MEMBERS = 1_000_000  # members of one archive
+MAX_MEMBERS = 500_000  # members of one archive
 MAX_FILES = 5_000_000  # files of one evidence source
 MAX_FOLDER_DEPTH = 100
 MAX_MEMBER_BYTES = 64 * GIB  # one member, expanded
@@ -17,7 +17,7 @@ MAX_ARCHIVE_BYTES = 4 * TIB  # all members of one archive, as declared
 RATIO_FLOOR = 256 * MIB  # expansion below this is never judged by its ratio
 MAX_RATIO = 400  # ten million identical log lines reach about 300, the deflate limit is 1032
 MAX_TAR_HEADER = MIB  # one GNU long name or pax header
-NESTED_IN_MEMORY = 64 * MIB  # an archive inside an archive is kept in memory up to this
+NESTED_IN_MEMORY = 32 * MIB  # an archive inside an archive is kept in memory up to this
 MAX_OPEN_CONTAINERS = 8  # kept open per process
 
 HEAD_BYTES = 4 * KIB  # what a header sniff reads

@@ -11,7 +11,7 @@ from datetime import datetime
 from afterpatch.evidence import containers, limits
 from afterpatch.evidence.decoders import Decoder
 from afterpatch.evidence.entry import Entry, NoticeBook, Scope, is_odd, printable, split_name
-from afterpatch.evidence.errors import VanishedError, reason_of
+from afterpatch.evidence.errors import EncryptedError, VanishedError, reason_of
 from afterpatch.evidence.members import Member, decoder_of, unix_time, window
 from afterpatch.evidence.opening import Container, layer, open_container
 from afterpatch.evidence.rawbytes import FileBytes, RandomBytes
@@ -47,6 +47,7 @@ class Listing:
     table: Table
     book: NoticeBook
     entries: list[Entry] = field(default_factory=list)
+    locked: set[Scope] = field(default_factory=set)  # hold an encrypted data.zip
 
     # ---- folders -------------------------------------------------------------------------------------------------
 
@@ -59,7 +60,8 @@ class Listing:
                 self.book.add(self._shown(scope, parts), "", f"notice.too-deep: {limits.MAX_FOLDER_DEPTH}")
                 continue
             for item in self._scan(here, scope, parts):
-                deeper = (*parts, *split_name(item.name))
+                name = printable(item.name)
+                deeper = (*parts, *(split_name(name) or (name,)))
                 if item.is_dir(follow_symlinks=False) and not _is_reparse(item):
                     pending.append((item.path, deeper))
                 elif len(self.entries) >= limits.MAX_FILES:
@@ -90,7 +92,7 @@ class Listing:
             self.book.add(shown, "", "notice.not-a-plain-file", group=scope.shown)
             return
         found = Found(scope, parts, shown, Locator(item.path), status.st_size, unix_time(status.st_mtime))
-        if item.name != parts[-1] or is_odd(item.name, parts[-1:]):
+        if is_odd(item.name, parts[-1:]):
             self.book.add(shown, "", "notice.odd-name", group=scope.shown)
         self.found(found, 0)
 
@@ -232,7 +234,8 @@ class Listing:
 
     def _scope_of(self, item: Found, suffix: str, depth: int) -> tuple[Scope, tuple[str, ...]]:
         """The archive handed in is its scope; one of rotated logs belongs to its folder; another is a scope inside."""
-        if depth == 0 and item.scope.kind == "archive":
+        if depth == 0 and item.scope.kind in ("archive", "file"):
+            item.scope.kind, item.scope.context = "archive", ()
             return item.scope, ()
         folder, name = "\\".join(item.parts[:-1]), item.parts[-1]
         stem = name[: -len(suffix)] if suffix else name
@@ -250,6 +253,8 @@ class Listing:
         shown = printable(f"{item.shown}!{member.name}")
         refusal = {"link": "notice.link-not-followed", "device": "notice.not-a-plain-file"}.get(member.type)
         refusal = refusal or member.problem
+        if member.problem == EncryptedError.reason and "data.zip" in (item.parts[-1].lower(), member.name.lower()):
+            self.locked.add(item.scope)
         if refusal:
             self.book.add(shown, "", refusal, group=item.shown)
             return
@@ -258,6 +263,8 @@ class Listing:
             self.book.add(shown, "", "notice.odd-name", group=item.shown)
         if not parts:
             return
+        if member.encoding == "stored" and member.size not in (-1, member.packed):
+            self.book.add(shown, "", "notice.lying-size", group=item.shown)
         locator = Locator(item.locator.file, (*item.locator.steps, Step(kind, member.name, member.index)))
         size = member.size if member.size >= 0 else member.packed
         reader = _member_reader(container.data, member, kind)

@@ -85,7 +85,7 @@ def layer(file: str, steps: tuple[Step, ...]) -> RandomBytes:
     if found is None:
         found = FileBytes(file) if not steps else _inner_layer(file, steps)
         _SHELF.layers[key] = found
-        while len(_SHELF.layers) > 2 * limits.MAX_OPEN_CONTAINERS:
+        while len(_SHELF.layers) > limits.MAX_OPEN_CONTAINERS:
             _SHELF.layers.popitem(last=False)
     _SHELF.layers.move_to_end(key)
     return found

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from afterpatch.evidence.collect import Collection
+from afterpatch.evidence.assemble import Collection
 from afterpatch.evidence.table import OTHER
 from afterpatch.model import Artifact, Notice
 

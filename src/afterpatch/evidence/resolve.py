@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
 from urllib.parse import unquote
 
-from afterpatch.evidence import kape, velociraptor
+from afterpatch.evidence import velociraptor
 from afterpatch.evidence.entry import Entry, NoticeBook, Scope
-from afterpatch.evidence.kape import Originals
 from afterpatch.evidence.serverpath import Folder, Place, Tree
-from afterpatch.evidence.table import Table, load_table
+from afterpatch.evidence.spot import Group, Spot
+from afterpatch.evidence.table import Table
 from afterpatch.evidence.velociraptor import Uploads
-
-HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9-]{1,63}){0,6}")
-
-
-@dataclass(slots=True)
-class Spot:
-    """An entry and where it belongs. `group`: (scope, folder) that stands for one server so far."""
-
-    entry: Entry
-    path: str
-    drive: str
-    how: str
-    group: Group
-    modified: datetime | None
-    created: datetime | None
-    original: bool = False
-    sha1: str = ""
-    partial: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """Entries collected from one place. Groups are joined when side files say so (`joined`)."""
-
-    scope: Scope
-    folder: Folder
-    layout: str = ""
-    host: str = ""
-    joined: Group | None = None
-    drives: set[str] = field(default_factory=set)
-
-    def top(self) -> Group:
-        """The group this one was joined to, itself if none."""
-        return self if self.joined is None else self.joined.top()
-
-    def join(self, other: Group) -> None:
-        """Makes both one; the earlier stays."""
-        mine, theirs = self.top(), other.top()
-        if mine is not theirs:
-            theirs.joined = mine
-            mine.host = mine.host or theirs.host
-            mine.layout = mine.layout or theirs.layout
-
-
-def host_like(name: str) -> str:
-    """The name where it can be a computer's name, "" for plain words, numbers and dates."""
-    if not HOST.fullmatch(name) or name.lower() in load_table().plain_words or not re.search(r"[A-Za-z]", name):
-        return ""
-    return name if len(name) > 1 else ""
 
 
 @dataclass(slots=True)
@@ -195,66 +144,6 @@ class Resolver:
             group = self.group(scope, base)
             group.layout, group.host = "velociraptor", uploads.host or group.host
         return found
-
-    def kape(self) -> None:
-        """Applies KAPE's logs to what was collected below their folder, archives next to them included."""
-        logs: dict[tuple[Scope, Folder], Originals] = {}
-        for spot in self.spots:
-            name = spot.entry.parts[-1].lower()
-            base = (spot.entry.scope, spot.entry.parts[:-1])
-            if name.endswith("_copylog.csv"):
-                kape.read_copy_log(spot.entry, logs.setdefault(base, Originals()), self.book)
-            elif name.endswith("_consolelog.txt"):
-                kape.read_console_log(spot.entry, logs.setdefault(base, Originals()), self.book)
-        for spot in self.spots:
-            base = (spot.entry.scope, spot.entry.parts[:-1])
-            if spot.entry.parts[-1].lower().endswith(("_skiplog.csv", "_skiplog.csv.csv")) and base in logs:
-                kape.read_skip_log(spot.entry, logs[base], self.book)
-        for (scope, folder), originals in sorted(logs.items(), key=lambda item: (item[0][0].shown, item[0][1])):
-            self._apply(scope, folder, originals)
-
-    def _apply(self, scope: Scope, folder: Folder, originals: Originals) -> None:
-        covered = [spot for spot in self.spots if _lies_below(spot.entry, scope, folder)]
-        groups = {id(spot.group): spot.group for spot in covered if spot.drive}
-        if len(groups) == 1:
-            home = next(iter(groups.values()))
-            home.layout, home.host = home.layout or "kape", originals.host or home.host
-            for spot in covered:
-                if not spot.drive and spot.entry.parts[:-1] == folder and spot.entry.scope is scope:
-                    spot.group = home
-        by_sha1: dict[str, Spot] = {}
-        for spot in covered:
-            known = originals.copied.get(spot.path.lower())
-            if known is None:
-                continue
-            spot.modified, spot.created, spot.sha1 = known.modified, known.created, known.sha1
-            spot.original = bool(known.modified or known.created)
-            by_sha1.setdefault(known.sha1, spot)
-        self._twins(originals, by_sha1)
-
-    def _twins(self, originals: Originals, by_sha1: dict[str, Spot]) -> None:
-        """Files KAPE left out as duplicates: their path, the bytes of the copy, times unknown."""
-        taken = {spot.path.lower() for spot in self.spots}
-        for twin in originals.twins:
-            copy = by_sha1.get(twin.sha1) if twin.sha1 else None
-            if copy is None:
-                self.book.add(twin.path, "", "notice.collector-skipped: Deduped, and no copy with this content is here")
-            elif twin.path.lower() not in taken:
-                self.spots.append(
-                    Spot(copy.entry, twin.path, copy.drive, copy.how, copy.group, None, None, False, twin.sha1,
-                         copy.partial)
-                )  # fmt: skip
-
-
-def _lies_below(entry: Entry, scope: Scope, folder: Folder) -> bool:
-    """Whether an entry lies below a folder of a scope, also inside archives there."""
-    inner: Scope | None = entry.scope
-    parts = entry.parts
-    while inner is not None:
-        if inner is scope:
-            return parts[: len(folder)] == folder
-        parts, inner = inner.place, inner.parent
-    return False
 
 
 def _deepest(folder: Folder, known: dict[Folder, object] | dict[Folder, Uploads] | dict[Folder, int]) -> Folder | None:

@@ -23,7 +23,7 @@ SHADOW = re.compile(r"HarddiskVolumeShadowCopy(\d{1,6})", re.IGNORECASE)
 STRONG = re.compile(
     r"(?:\\\\[.?]\\)?([A-Za-z]):\\?|([A-Za-z])\$|([A-Za-z])[ _-]?drive|drive[ _-]?([A-Za-z])", re.IGNORECASE
 )
-WEAK = re.compile(r"([A-Za-z])_?")
+WEAK = re.compile(r"([C-Zc-z])_?")  # A and B are floppy disks
 VSS = re.compile(r"VSS(\d{1,6})", re.IGNORECASE)
 
 
@@ -65,11 +65,12 @@ def drive_of(component: str) -> Drive | None:
 
 @dataclass(slots=True)
 class Tree:
-    """The folders of one scope and the names in each (lower case), for the questions above."""
+    """The folders of one scope and the names in each (lower case -> as spelled), for the questions above."""
 
     table: Table
     context: Folder = ()
-    names: dict[Folder, set[str]] = field(default_factory=dict)
+    names: dict[Folder, dict[str, str]] = field(default_factory=dict)
+    _seen: set[Folder] = field(default_factory=set)
     _places: dict[Folder, Place] = field(default_factory=dict)
     _drives: dict[Folder, Drive | None] = field(default_factory=dict)
 
@@ -77,15 +78,16 @@ class Tree:
         """Adds folders and all above them."""
         for folder in folders:
             for depth in range(len(folder), 0, -1):
-                known = self.names.setdefault(folder[: depth - 1], set())
-                name = folder[depth - 1].lower()
-                if name in known:
+                known = self.names.setdefault(folder[: depth - 1], {})
+                name = folder[depth - 1]
+                known.setdefault(name.lower(), name)
+                if folder[:depth] in self._seen:
                     break
-                known.add(name)
+                self._seen.add(folder[:depth])
 
     def add_names(self, folder: Folder, names: Iterable[str]) -> None:
         """Adds names of files, which count as markers too ($MFT)."""
-        self.names.setdefault(folder, set()).update(name.lower() for name in names)
+        self.names.setdefault(folder, {}).update((name.lower(), name) for name in names)
 
     def place(self, folder: Folder) -> Place:
         """Where this folder belongs; found once."""
@@ -122,29 +124,21 @@ class Tree:
         drive = drive_of(folder[-1])
         if drive is None or drive.sure or self._has_marker(folder):
             return drive
-        siblings = self.names.get(folder[:-1], set())
+        siblings = self.names.get(folder[:-1], {}).values()
         others = [name for name in siblings if (near := drive_of(name)) and len(near.prefix) == 2]
-        for name in others:
-            if self._has_marker(self._spelled(folder[:-1], name)):
-                return drive
+        if any(self._has_marker((*folder[:-1], name)) for name in others):
+            return drive
         alone = len(folder) == 1 and siblings and len(others) == len(siblings)
         return drive if alone and len(drive.prefix) == 2 else None
-
-    def _spelled(self, above: Folder, lower: str) -> Folder:
-        """The folder as it is spelled in the evidence: names are kept in lower case."""
-        for name in (lower, lower.upper()):
-            if (*above, name) in self.names:
-                return (*above, name)
-        return (*above, lower)
 
     def _has_marker(self, folder: Folder) -> bool:
         return not self.table.drive_markers.isdisjoint(self.names.get(folder, ()))
 
     def _is_drive_root(self, folder: Folder) -> bool:
-        names = self.names.get(folder, set())
+        names = self.names.get(folder, {})
         if not folder and self.context and drive_of(self.context[-1]) and self._has_marker(folder):
             return True
-        return "windows" in names and len(names & self.table.drive_markers) > 1
+        return "windows" in names and len(self.table.drive_markers & names.keys()) > 1
 
     def _letter_of(self, folder: Folder) -> str:
         """The letter of a folder that is a drive's root: its own name where the evidence was given as `.../D`."""

@@ -5,10 +5,10 @@ Links, devices and pipes are listed with their type, so that they can be named i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from afterpatch.evidence import limits
-from afterpatch.evidence.errors import DamagedError, UnsupportedError
+from afterpatch.evidence.errors import DamagedError, TruncatedError, UnsupportedError
 from afterpatch.evidence.members import Directory, Member, judged, unix_time
 from afterpatch.evidence.rawbytes import RandomBytes
 
@@ -42,7 +42,7 @@ def read_tar(data: RandomBytes) -> Directory:
         block = data.read_at(at, BLOCK)
         if len(block) < BLOCK or not any(block):
             if block and len(block) < BLOCK:
-                problems.append(("", "notice.truncated"))
+                problems.append(("", TruncatedError.reason))
             break
         if not _checksum_holds(block):
             problems.append((f"offset {at}", "notice.archive-directory-damaged"))
@@ -53,10 +53,12 @@ def read_tar(data: RandomBytes) -> Directory:
         at, pending = _step(data, at, block, pending, members)
     if not members:
         raise DamagedError("the tar archive holds no readable member")
-    last = getattr(data, "error", None)
-    if last is not None:
-        problems.append(("", "notice.truncated"))
-    return Directory(tuple(members), tuple(problems), salvaged=last is not None)
+    cut = [member.index for member in members if member.type == "file" and member.offset + member.packed > data.size]
+    for index in cut:
+        members[index] = replace(members[index], partial=True)
+    if cut or getattr(data, "error", None) is not None:
+        problems.append(("", TruncatedError.reason))
+    return Directory(tuple(members), tuple(problems))
 
 
 def _step(
