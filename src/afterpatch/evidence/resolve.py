@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from afterpatch.evidence import velociraptor
 from afterpatch.evidence.entry import Entry, NoticeBook, Scope
 from afterpatch.evidence.serverpath import Folder, Place, Tree
-from afterpatch.evidence.spot import Group, Spot
+from afterpatch.evidence.spot import Group, Spot, host_like
 from afterpatch.evidence.table import Table
 from afterpatch.evidence.velociraptor import Uploads
 
@@ -51,8 +51,6 @@ class Resolver:
             name = unquote(name) if root != place.root else name
         else:
             root = anchored.get(place.root if place.how == "anchor" else entry.parts[:-1], ())
-            if place.how == "plain":
-                root = _deepest(entry.parts[:-1], {group[1]: 1 for group in self.groups if group[0] is scope}) or root
         group = self.group(scope, root)
         if place.drive:
             group.drives.add(place.drive)
@@ -101,8 +99,9 @@ class Resolver:
             if place.how == "anchor":
                 found[place.root].add(place.path.lower())
             elif place.how == "drive":
-                drives.add(place.root)
-                found[place.root].add(place.path.lower().partition(":\\")[2])
+                root = _without_accessor(place.root)
+                drives.add(root)
+                found[root].add(place.path.lower().partition(":\\")[2])
         if not found:
             return {}
         shared = _common([*found])
@@ -146,7 +145,7 @@ class Resolver:
         return found
 
 
-def _deepest(folder: Folder, known: dict[Folder, object] | dict[Folder, Uploads] | dict[Folder, int]) -> Folder | None:
+def _deepest(folder: Folder, known: dict[Folder, Uploads]) -> Folder | None:
     """The longest beginning of `folder` that is a key."""
     return next((folder[:depth] for depth in range(len(folder), -1, -1) if folder[:depth] in known), None)
 
