@@ -10,11 +10,13 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ahocorasick_rs
 import numpy as np
 from numpy.typing import NDArray
 
+hyperscan: Any
 try:
     import hyperscan
 except ImportError:  # no build for this platform: the slower engine does the same
@@ -82,7 +84,7 @@ class Needles:
         self._anchor_numbers = list(anchors.values())
         self._automaton = ahocorasick_rs.BytesAhoCorasick(list(anchors))
 
-    def scan(self, data: bytes) -> list[tuple[int, int]]:
+    def scan(self, data: bytes | memoryview) -> list[tuple[int, int]]:
         """(needle number, offset of the last byte + 1) of every match in `data`, in no particular order."""
         if self.engine == "none":
             return []
@@ -95,7 +97,7 @@ class Needles:
 
             self._database.scan(data, match_event_handler=on_match)
             return found
-        matches = self._automaton.find_matches_as_indexes(data.lower(), overlapping=True)
+        matches = self._automaton.find_matches_as_indexes(bytes(data).lower(), overlapping=True)
         return [(number, end) for anchor, _start, end in matches for number in self._anchor_numbers[anchor]]
 
 

@@ -42,8 +42,8 @@ def page_needles(frequent: Sequence[str], extensions: Sequence[str]) -> list[Nee
     paths such as `/owa/auth/logon.aspx`). The path must start after a space, comma, quote or `?` to count as a whole."""
     needles = []
     for extension in extensions:
-        bare = extension.lstrip(".")
-        stems = [path[: -len(extension)] for path in frequent if path.endswith(extension)]
+        bare = extension.lstrip(".").lower()
+        stems = [path[: -len(bare) - 1] for path in frequent if path.endswith(f".{bare}")]
         tail = f"{_DOT}{bare}(?:[^a-z0-9]|$)"
         if not stems:
             needles.append(Needle((bare.encode(),), tail.encode()))

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
+_OFFSETS = np.arange(19)
 _DIGITS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)  # of 2021-03-03 06:59:10 / 2021-03-03T06:59:10
 _DAYS_BEFORE = np.array([0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], dtype=np.int64)
 _DAYS_IN = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=np.int64)
-STAMP = 19
+STAMP = 19  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Lines:
         return len(self.start)
 
 
-def find_lines(data: bytes) -> tuple[NDArray[np.uint8], Lines]:
+def find_lines(data: bytes | memoryview) -> tuple[NDArray[np.uint8], Lines]:
     """The bytes as an array and its lines; `data` ends with a line feed or is the last piece of a file."""
     view = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(view == 10)
@@ -52,7 +53,8 @@ class ByteCounter:
     def _upto(self, position: Int) -> Int:
         word = position >> 6
         mask = (np.uint64(1) << (position & 63).astype(np.uint64)) - np.uint64(1)
-        return self._before[word] + np.bitwise_count(self._words[word] & mask)
+        counted: Int = self._before[word] + np.bitwise_count(self._words[word] & mask)
+        return counted
 
     def between(self, start: Int, end: Int) -> Int:
         """How often the value occurs in [start, end), element by element."""
@@ -72,22 +74,35 @@ def stamps(view: NDArray[np.uint8], lines: Lines) -> tuple[Bool, Int]:
 
 
 def _stamps(view: NDArray[np.uint8], starts: Int) -> tuple[Bool, Int]:
-    text = view[starts[:, None] + np.arange(STAMP)]
-    digits = text.astype(np.int64) - 48
-    good = ((digits[:, _DIGITS] >= 0) & (digits[:, _DIGITS] <= 9)).all(axis=1)
+    text = view[starts[:, None] + _OFFSETS]
+    good = ((text[:, _DIGITS] - np.uint8(48)) < 10).all(axis=1)
     good &= (text[:, 4] == 45) & (text[:, 7] == 45) & (text[:, 13] == 58) & (text[:, 16] == 58)
     good &= (text[:, 10] == 32) | (text[:, 10] == 84)
-    column = digits.T
-    year = column[0] * 1000 + column[1] * 100 + column[2] * 10 + column[3]
-    month = np.where(good, column[5] * 10 + column[6], 0)
-    day = column[8] * 10 + column[9]
-    hour, minute, second = (column[i] * 10 + column[i + 1] for i in (11, 14, 17))
-    good &= (month >= 1) & (month <= 12) & (hour < 24) & (minute < 60) & (second < 60) & (year >= 1)
+    hour, minute, second = (_number(text, i, 2) for i in (11, 14, 17))
+    good &= (hour < 24) & (minute < 60) & (second < 60)
+    if (text[:, :10] == text[0, :10]).all():  # one day, as nearly always
+        real, days = _days(text[:1])
+    else:
+        real, days = _days(text)
+    good &= real
+    seconds = days * 86400 + (hour * 3600 + minute * 60 + second)
+    return good, np.where(good, seconds, 0)
+
+
+def _number(text: NDArray[np.uint8], start: int, length: int) -> NDArray[np.int32]:
+    result = np.zeros(len(text), np.int32)
+    for i in range(start, start + length):
+        result = result * 10 + (text[:, i].astype(np.int32) - 48)
+    return result
+
+
+def _days(text: NDArray[np.uint8]) -> tuple[Bool, Int]:
+    """(whether such a day exists, days since 1970) of the dates at the start of each row."""
+    year, month, day = (_number(text, *where).astype(np.int64) for where in ((0, 4), (5, 2), (8, 2)))
+    good = (month >= 1) & (month <= 12) & (year >= 1)
     month = np.where(good, month, 1)
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    longest = _DAYS_IN[month] - ((month == 2) & ~leap)
-    good &= (day >= 1) & (day <= longest)
+    good &= (day >= 1) & (day <= _DAYS_IN[month] - ((month == 2) & ~leap))
     before = year - 1
-    days = before * 365 + before // 4 - before // 100 + before // 400 + _DAYS_BEFORE[month] + (leap & (month > 2)) + day - 1
-    seconds = (days - 719162) * 86400 + hour * 3600 + minute * 60 + second
-    return good, np.where(good, seconds, 0)
+    passed = before * 365 + before // 4 - before // 100 + before // 400
+    return good, passed + _DAYS_BEFORE[month] + (leap & (month > 2)) + day - 1 - 719162

@@ -6,6 +6,7 @@ from bisect import insort
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 MAX_SAMPLES = 6
 MAX_SEEN = 16
@@ -24,11 +25,10 @@ class Sample:
     line: int
     offset: int
     raw: str
-    values: tuple[tuple[str, str], ...] = ()
 
-    def moved(self, lines: int, offset: int) -> Sample:
-        """The same sample when its piece of the file begins so many lines and bytes further on."""
-        return Sample(self.time, self.artifact, self.line + lines, self.offset + offset, self.raw, self.values)
+    def moved(self, lines: int) -> Sample:
+        """The same sample when its piece of the file begins so many lines further down."""
+        return Sample(self.time, self.artifact, self.line + lines, self.offset, self.raw)
 
 
 @dataclass(slots=True)
@@ -187,15 +187,14 @@ class Hour:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A header block of a log: where it stands, what version wrote it, when it says it began."""
 
     line: int
-    version: str
-    date: str
-    log_type: str
-    fields: int
+    version: str = ""
+    date: str = ""
+    log_type: str = ""
+    fields: int = 0
 
 
 @dataclass(slots=True)
@@ -224,4 +223,6 @@ class LogScan:
     sha256: str = ""
     error: str = ""  # message for a stream that broke off
     kinds: Counter[str] = field(default_factory=Counter)  # record kinds, where an artifact holds several
+    sides: Counter[str] = field(default_factory=Counter)  # front | back, as the first rows of each block tell
+    columns: tuple[str, ...] = ()  # column list in force at the end
     judged: int = 0  # candidate lines that were parsed

@@ -1,0 +1,143 @@
+"""The exact judgement of one record: rules, indicators and unusual pages; hits go into the tally of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from afterpatch.detect.plane.plan import Plan
+from afterpatch.detect.plane.tally import MAX_EVENTS, MAX_GROUPS, MAX_RAW, Event, Group, LogScan, PageUse, Sample
+from afterpatch.detect.sigma.compile import CompiledRule
+from afterpatch.detect.sigma.mapping import MappedView
+from afterpatch.detect.sigma.model import RAW
+from afterpatch.model import EPOCH, Record
+from afterpatch.parsers.fields import Derived, derive
+
+# What every finding tells besides its subject, where the log has it.
+SEEN_FIELDS = (
+    "source.ip", "user.name", "user_agent", "http.status", "http.method", "url.original", "url.page", "UrlHost",
+    "cs-host", "anchor.value", "anchor.host", "TargetServer", "ImpersonatedUser", "ActAsUser", "SoapAction",
+    "cmdlet.name", "cmdlet.parameters", "ServerHostName", "ServerName", "RequestId",
+)  # fmt: skip
+INDICATOR = "published-indicator"
+WEB_KINDS = frozenset(("iis", "httpproxy"))
+
+
+class Judge:
+    """Judges the records of one artifact into `scan`."""
+
+    def __init__(self, plan: Plan, scan: LogScan, side: str, *, reraise: bool = False) -> None:
+        self._plan, self._scan, self._side, self._reraise = plan, scan, side, reraise
+
+    def record(self, record: Record, needles: Collection[int] | None) -> None:
+        """Judges one record. `needles`: those found in its line; None: judge it by every rule of its kind."""
+        self._scan.judged += 1
+        view = derive(record.kind, {**record.fields, RAW: record.raw}, self._side)
+        sample = Sample(record.time or EPOCH, self._scan.artifact, record.line, record.offset, record.raw[:MAX_RAW])
+        for number in self._rules(record.kind, needles):
+            rule = self._plan.rules[number]
+            if self._matches(rule, record.kind, view):
+                self._hit(rule, record.kind, view, sample)
+        if needles is None or self._plan.roles.indicators.intersection(needles):
+            self._indicators(record.kind, view, sample)
+        if record.kind in WEB_KINDS and (needles is None or self._asks_pages(needles)):
+            self._page(record.kind, view, sample)
+
+    def _asks_pages(self, needles: Collection[int]) -> bool:
+        roles = self._plan.roles
+        return roles.encoded in needles or not roles.pages.isdisjoint(needles)
+
+    def _rules(self, kind: str, needles: Collection[int] | None) -> Iterable[int]:
+        mine = self._plan.rules_of_kind.get(kind)
+        if not mine:
+            return ()
+        if needles is None:
+            return sorted(mine)
+        wanted = set(self._plan.always.get(kind, ()))
+        for needle in needles:
+            wanted.update(self._plan.roles.rules[needle])
+        if self._plan.roles.encoded in needles:
+            wanted.update(self._plan.decoded.get(kind, ()))
+        return sorted(wanted & mine)
+
+    def _matches(self, rule: CompiledRule, kind: str, view: Derived) -> bool:
+        """The boundary of a detection: a bug in one rule marks it as failed and the others go on."""
+        try:
+            return rule.match(MappedView(view, rule.mapping, kind))
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            if self._reraise:
+                raise
+            self._scan.failed[rule.rule.id] += 1
+            return False
+
+    def _hit(self, rule: CompiledRule, kind: str, view: Derived, sample: Sample) -> None:
+        keys = rule.rule.keys
+        subject = tuple((name, _first(view, name)) for name in keys.subject)
+        self._add(rule.rule.id, subject, kind, view, sample)
+        wanted = self._plan.correlated.get(rule.rule.id)
+        if wanted is not None:
+            if len(self._scan.events) < MAX_EVENTS:
+                fields = tuple((name, _first(view, name)) for name in wanted)
+                self._scan.events.append(Event(rule.rule.id, sample, fields))
+            else:
+                self._scan.lost["correlation-events"] += 1
+
+    def _add(
+        self, detection: str, subject: tuple[tuple[str, str], ...], kind: str, view: Derived, sample: Sample
+    ) -> None:
+        key = (detection, subject)
+        groups = self._scan.groups
+        if key not in groups:
+            if len(groups) >= MAX_GROUPS:
+                self._scan.lost["subjects"] += 1
+                key = (detection, ())
+            if key not in groups:
+                groups[key] = Group(*key)
+        values = {name: _first(view, name) for name in SEEN_FIELDS}
+        groups[key].add(kind, sample, values, _number(_first(view, "bytes.out")))
+
+    def _indicators(self, kind: str, view: Derived, sample: Sample) -> None:
+        matcher = self._plan.matcher
+        if matcher is None:
+            return
+        page = _first(view, "url.page")
+        asked = (
+            ("ip", _first(view, "source.ip")),
+            ("user-agent", _first(view, "user_agent")),
+            ("file-name", page.rpartition("/")[2]),
+            ("domain", _first(view, "anchor.host")),
+        )
+        for type_, value in asked:
+            if value and matcher.match_value(type_, value):
+                client = _first(view, "source.ip")
+                self._add(INDICATOR, (("type", type_), ("value", value), ("source.ip", client)), kind, view, sample)
+
+    def _page(self, kind: str, view: Derived, sample: Sample) -> None:
+        page = _first(view, "url.page")
+        if not page or page.lower() in self._plan.shipped_pages:
+            return
+        side = _first(view, "server.side")
+        key = (page.lower()[:300], side)
+        pages = self._scan.pages
+        if key not in pages:
+            if len(pages) >= MAX_GROUPS:
+                self._scan.lost["pages"] += 1
+                return
+            pages[key] = PageUse(page[:300], side)
+        pages[key].add(
+            kind,
+            sample,
+            _first(view, "source.ip"),
+            _first(view, "http.method").upper(),
+            _first(view, "http.status"),
+            _first(view, "user_agent"),
+            _first(view, "cs(Referer)") not in ("", "-"),
+        )
+
+
+def _first(view: Derived, name: str) -> str:
+    values = view.get(name)
+    return values[0] if values else ""
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
