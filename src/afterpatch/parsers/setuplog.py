@@ -135,12 +135,13 @@ def _take(draft: _Draft, moment: datetime | None, text: str) -> None:
     draft.started = draft.started or moment
     draft.last = moment or draft.last
     if text.startswith("[ERROR]"):
-        draft.unfinished = draft.unfinished or "didn't complete" in text
         if len(draft.errors) < _MOST_ERRORS:
             draft.errors.append(text[:_TEXT_LIMIT])
         return
     if text == "End of Setup":
         draft.ended = moment
+    elif "setup operation didn't complete" in text:
+        draft.unfinished = True
     elif text.startswith("CurrentResult setupbase.maincore"):
         draft.result = text.rpartition(":")[2].strip()
     elif (found := _PARAMETER.match(text)) is not None:
@@ -162,7 +163,7 @@ def _take_fact(draft: _Draft, text: str) -> None:
 def _finish(draft: _Draft) -> SetupRun:
     facts = draft.facts
     parameters = dict(draft.parameters)
-    failed = draft.ended is None or draft.unfinished or draft.result not in ("", "0")
+    failed = draft.ended is None or draft.unfinished or bool(draft.errors) or draft.result not in ("", "0")
     return SetupRun(
         line=draft.line,
         started=draft.started,
