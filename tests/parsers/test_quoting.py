@@ -48,7 +48,8 @@ def test_event_data_never_raises(text: str) -> None:
 def test_event_data_in_two_passes() -> None:
     line = (
         "2021-03-04T09:38:24.923Z,EXCH01,ECP.Request,"
-        "\"S:TIME=1629;'S:CMD=Set-X.Url=''a;b <t l=\"\"J\"\">''.Identity=''1''';S:URL=/ecp/x?a=b&c=d;Dbl:WLM.TS=0;S:EX=\""
+        "\"S:TIME=1629;'S:CMD=Set-X.Url=''a;b <t l=\"\"J\"\">''.Identity=''1''';"
+        'S:URL=/ecp/x?a=b&c=d;Dbl:WLM.TS=0;S:EX="'
     )
     values = split_csv(line)
     assert values is not None

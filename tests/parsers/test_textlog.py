@@ -137,24 +137,36 @@ def test_unknown_kind_is_an_error_of_the_caller() -> None:
         read_log("no-such-kind", io.BytesIO())
 
 
-PIECES = st.sampled_from(
-    [b"\n", b"\r\n", b"\r", b"\0", b"\xef\xbb\xbf", b"\xff\xfe", b",", b'"', b"'", b" ", b"-", b";", b"#Fields: ", ROW]
-    + [
-        b"#Fields: date time cs-uri-stem c-ip",
-        b"#Date: 2021-03-03",
-        b"DateTime,RequestId,a",
-        b"2021-03-03T06:59:10.817Z",
-    ]
-    + [
-        b"S:CMD=Set-X.Y='",
-        b"2021-03-03 06:59:10",
-        b"ServerInfo~a]@x:444/y",
-        b"/owa/auth/x.aspx",
-        b"200",
-        b"\xe9",
-        b"\n\n",
-    ]
+MARKS = (
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"\0",
+    b"\xef\xbb\xbf",
+    b"\xff\xfe",
+    b",",
+    b'"',
+    b"'",
+    b" ",
+    b"-",
+    b";",
+    b"\xe9",
+    b"\n\n",
 )
+WORDS = (
+    b"#Fields: ",
+    b"#Fields: date time cs-uri-stem c-ip",
+    b"#Date: 2021-03-03",
+    b"DateTime,RequestId,a",
+    b"2021-03-03T06:59:10.817Z",
+    b"2021-03-03 06:59:10",
+    b"S:CMD=Set-X.Y='",
+    b"ServerInfo~a]@x:444/y",
+    b"/owa/auth/x.aspx",
+    b"200",
+    ROW,
+)
+PIECES = st.sampled_from((*MARKS, *WORDS))
 BYTES = st.lists(PIECES | st.binary(max_size=8), max_size=40).map(b"".join)
 
 
