@@ -89,7 +89,8 @@ def _artifact(index: int, key: str, spot: Spot, kind: str) -> Artifact:
 def _root(group: Group, key: str, resolver: Resolver) -> Root:
     members = [other for other in resolver.groups.values() if other.top() is group]
     drives = sorted({drive for member in members for drive in member.drives})
-    layout = group.layout or _scope_layout(group.scope, bool(drives))
+    on_drive = any(member.on_drive for member in members)
+    layout = group.layout or _scope_layout(group.scope, on_drive)
     return Root(key, group.host or _scope_host(group.scope, layout), layout, tuple(drives))
 
 
@@ -113,7 +114,7 @@ def _scope_host(scope: Scope, layout: str) -> str:
 def _source(scope: Scope, resolver: Resolver) -> Source:
     spots = [spot for spot in resolver.spots if _top(spot.entry.scope) is scope]
     layouts = {spot.group.top().layout for spot in spots} - {""}
-    drives = any(spot.drive for spot in spots)
+    drives = any(spot.group.on_drive for spot in spots)
     layout = sorted(layouts)[0] if layouts else _scope_layout(scope, drives)
     return Source(scope.shown, layout, len(spots), sum(spot.entry.size for spot in spots))
 

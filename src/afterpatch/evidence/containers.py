@@ -9,6 +9,7 @@ SUFFIXES = {
     ".tbz": ("bzip2", "tar"), ".tar.xz": ("xz", "tar"), ".txz": ("xz", "tar"), ".tar": ("tar",), ".zip": ("zip",),
     ".gz": ("gzip",), ".bz2": ("bzip2",), ".xz": ("xz",),
 }  # fmt: skip
+LAST_SUFFIXES = frozenset(suffix[suffix.rfind(".") :] for suffix in SUFFIXES)
 COMPRESSED = ("gzip", "bzip2", "xz")
 MAGICS = (
     (0, b"PK\x03\x04", "zip"), (0, b"PK\x05\x06", "zip"), (0, b"PK\x07\x08PK\x03\x04", "zip"),
@@ -28,6 +29,8 @@ IMAGE_HINT = "mount it read-only and hand in the mounted folder"
 
 def suffix_kind(name: str) -> tuple[str, tuple[str, ...]]:
     """(suffix, layers) of a container's name; ("", ()) where it is none."""
+    if name[name.rfind(".") :].lower() not in LAST_SUFFIXES:
+        return "", ()
     lower = name.lower()
     for suffix, layers in SUFFIXES.items():
         if lower.endswith(suffix) and len(lower) > len(suffix):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from afterpatch.evidence import limits
 from afterpatch.model import Locator, Notice
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 RESERVED = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 
 
@@ -88,6 +90,6 @@ def is_odd(name: str, parts: tuple[str, ...]) -> bool:
     """Whether a name would do harm if somebody wrote to it: it is kept as data, and named in a notice."""
     if name.startswith(("/", "\\")) or len(name) > limits.MAX_PATH or ".." in parts or not parts:
         return True
-    if any(char < " " or char == "\x7f" for char in name):
+    if CONTROL.search(name):
         return True
     return any(len(part) > limits.MAX_NAME or part.partition(".")[0].strip().lower() in RESERVED for part in parts)

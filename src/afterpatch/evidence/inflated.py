@@ -1,7 +1,7 @@
 """Random access into decompressed data: for archives inside archives, and for tar.gz.
 
 Small ones are kept in memory. Large ones are decoded again from the nearest checkpoint: deflate and gzip decoders can
-be copied, so a checkpoint every CHECKPOINT bytes makes any member of a tar.gz reachable without starting over. bzip2
+be copied, so checkpoints make any member of a tar.gz reachable without starting over. bzip2
 and xz start over when the access goes backwards.
 """
 
@@ -14,8 +14,8 @@ from afterpatch.evidence.decoders import Decoder
 from afterpatch.evidence.rawbytes import MemoryBytes, RandomBytes
 from afterpatch.model import EvidenceError
 
-CHECKPOINT = 16 * limits.MIB
-MAX_CHECKPOINTS = 2048  # about 45 KB each
+CHECKPOINT = 256 * limits.KIB  # doubled, and every other one dropped, when there are too many
+MAX_CHECKPOINTS = 1024  # about 45 KB each
 
 
 class InflatedBytes:
@@ -25,7 +25,7 @@ class InflatedBytes:
         self._origin, self._decoder = decoder, _restart(decoder)
         self._chunk, self._chunk_at = b"", 0
         self._points: list[tuple[int, Decoder]] = []
-        self._size = -1
+        self._size, self._spacing = -1, CHECKPOINT
         self.error: EvidenceError | None = None
 
     @property
@@ -82,8 +82,10 @@ class InflatedBytes:
 
     def _keep_point(self, position: int) -> None:
         last = self._points[-1][0] if self._points else 0
-        if position - last < CHECKPOINT or len(self._points) >= MAX_CHECKPOINTS:
+        if position - last < self._spacing:
             return
+        if len(self._points) >= MAX_CHECKPOINTS:
+            self._points, self._spacing = self._points[1::2], 2 * self._spacing
         twin = self._decoder.fork()
         if twin is not None:
             self._points.append((position, twin))

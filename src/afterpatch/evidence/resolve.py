@@ -32,7 +32,7 @@ class Resolver:
             if entry.parts[-1].startswith("$") and len(entry.parts) < 8:
                 tree.add_names(entry.parts[:-1], (entry.parts[-1],))
         uploads = self._velociraptor(scope, entries)
-        anchored = self._anchor_groups(tree, folders)
+        anchored = self._anchor_groups(scope, tree, folders)
         for entry in entries:
             self.spots.append(self._spot(scope, entry, tree.place(entry.parts[:-1]), anchored, uploads))
 
@@ -46,7 +46,7 @@ class Resolver:
         base = _deepest(entry.parts[:-1], uploads)
         if base is not None:
             return self._upload_spot(scope, entry, place, base, uploads[base])
-        if place.how == "drive":
+        if place.how in ("drive", "lettered"):
             root = _without_accessor(place.root)
             name = unquote(name) if root != place.root else name
         else:
@@ -54,6 +54,7 @@ class Resolver:
         group = self.group(scope, root)
         if place.drive:
             group.drives.add(place.drive)
+            group.on_drive |= place.how == "drive"
         path = f"{place.path}\\{name}" if place.path else name
         return Spot(entry, path, place.drive, place.how, group, entry.modified, entry.created, partial=entry.partial)
 
@@ -66,6 +67,7 @@ class Resolver:
             path = "\\".join(inside)
         drive = path[: path.index(":") + 1] if ":" in path[:12] else ""
         group.drives.update({drive} - {""})
+        group.on_drive |= bool(drive)
         partial = entry.partial or bool(row and row.partial)
         if row and row.partial:
             self.book.add(entry.shown, "", "notice.partial-upload", group=entry.scope.shown)
@@ -86,7 +88,7 @@ class Resolver:
 
     # ---- folders without drives ----------------------------------------------------------------------------------
 
-    def _anchor_groups(self, tree: Tree, folders: set[Folder]) -> dict[Folder, Folder]:
+    def _anchor_groups(self, scope: Scope, tree: Tree, folders: set[Folder]) -> dict[Folder, Folder]:
         """Folder before an anchor -> folder that stands for its server.
 
         Folders next to each other are different servers when they hold the same server paths (`EXCH01/W3SVC1` and
@@ -98,7 +100,7 @@ class Resolver:
             place = tree.place(folder)
             if place.how == "anchor":
                 found[place.root].add(place.path.lower())
-            elif place.how == "drive":
+            elif place.how in ("drive", "lettered"):
                 root = _without_accessor(place.root)
                 drives.add(root)
                 found[root].add(place.path.lower().partition(":\\")[2])
@@ -109,6 +111,8 @@ class Resolver:
         for root, paths in found.items():
             branches[root[: len(shared) + 1]] |= paths
         split = _share_paths([paths for branch, paths in branches.items() if len(branch) > len(shared)])
+        if not split and shared and not drives:
+            self.group(scope, ()).host = host_like(shared[-1])
         return {root: self._home(root, shared, split, drives) for root in {*found, *folders}}
 
     @staticmethod

@@ -39,7 +39,8 @@ class Drive:
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a folder belongs: `root` is the evidence folder that stands for one server (or the part before the anchor),
-    `path` the server's folder path (no trailing backslash), `drive` its prefix or "". `how`: drive | anchor | plain."""
+    `path` the server's folder path (no trailing backslash), `drive` its prefix or "". `how`: drive | lettered (an
+    anchor right below a single letter) | anchor | plain."""
 
     root: Folder
     path: str
@@ -155,7 +156,7 @@ class Tree:
             above = drive_of(whole[start - 1]) if start else None
             letter = above.prefix if above and width > 1 and len(above.prefix) == 2 else ""
             root = folder[: max(0, start - len(self.context) - bool(letter))]
-            return Place(root, _join(letter, whole[start:]), letter, "drive" if letter else "anchor")
+            return Place(root, _join(letter, whole[start:]), letter, "lettered" if letter else "anchor")
         return None
 
     def _anchor_width(self, whole: Folder, start: int) -> int:

@@ -39,6 +39,7 @@ class Group:
     host: str = ""
     joined: Group | None = None
     drives: set[str] = field(default_factory=set)
+    on_drive: bool = False
 
     def top(self) -> Group:
         """The group this one was joined to, itself if none."""

@@ -12,36 +12,50 @@ from typing import Any
 import yaml
 
 OTHER = "other"
+MAX_KNOWN_FOLDERS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class PathRule:
-    """One pattern: the end of a folder path (lower case, backslashes) and a file name."""
+    """One pattern: the end of a folder path (regular expression, lower case, None for any) and a file name."""
 
     kind: str
     folder: re.Pattern[str] | None
-    name: re.Pattern[str] | None
+    name: str
 
 
 @dataclass(slots=True)
 class PathTable:
-    """Looks up path patterns; what applies to a folder is found once per folder."""
+    """Looks up path patterns. What applies to a folder is found once per folder, as one expression over names."""
 
     rules: tuple[PathRule, ...]
-    _folders: dict[str, tuple[PathRule, ...]] = field(default_factory=dict)
+    _folders: dict[str, _Names] = field(default_factory=dict)
+    _names: dict[tuple[PathRule, ...], _Names] = field(default_factory=dict)
 
     def kind(self, folder: str, name: str) -> str:
         """Kind of a file by the end of its folder path and its name; `other` where no pattern matches."""
-        folder, name = folder.lower(), name.lower()
-        rules = self._folders.get(folder)
-        if rules is None:
+        folder = folder.lower()
+        names = self._folders.get(folder)
+        if names is None:
             rules = tuple(rule for rule in self.rules if rule.folder is None or rule.folder.search(folder))
-            if len(self._folders) < 200_000:
-                self._folders[folder] = rules
-        for rule in rules:
-            if rule.name is None or rule.name.fullmatch(name):
-                return rule.kind
-        return OTHER
+            names = self._names.get(rules)
+            if names is None:
+                names = self._names[rules] = _Names(rules)
+            if len(self._folders) < MAX_KNOWN_FOLDERS:
+                self._folders[folder] = names
+        return names.kind(name.lower())
+
+
+class _Names:
+    """The name patterns of some rules in one expression; the first that matches tells the kind."""
+
+    def __init__(self, rules: tuple[PathRule, ...]) -> None:
+        self.kinds = tuple(rule.kind for rule in rules)
+        self.pattern = re.compile("|".join(f"({rule.name})\\Z" for rule in rules), re.DOTALL)
+
+    def kind(self, name: str) -> str:
+        found = self.pattern.match(name) if self.kinds else None
+        return self.kinds[found.lastindex - 1] if found and found.lastindex else OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,7 @@ def path_rule(kind: str, pattern: str) -> PathRule:
         else:
             text += (r"(?:^|\\)" if position == 0 else r"\\") + glob_part(part)
     folder = re.compile(text + "$") if folders else None
-    return PathRule(kind, folder, None if name == "*" else re.compile(glob_part(name)))
+    return PathRule(kind, folder, glob_part(name))
 
 
 def _named(rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, re.Pattern[str]], ...]:
