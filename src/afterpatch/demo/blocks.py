@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from afterpatch.demo.formats import EOL
@@ -21,6 +21,7 @@ from afterpatch.demo.traffic import CLIENTS, LEVELS, PROBES, Traffic, facts
 
 EPOCH_HOUR = datetime(2000, 1, 1, tzinfo=UTC)
 VARIANTS = 6
+DENSE_VARIANTS = 3  # of dense traffic: an hour has hundreds of rows, fewer kinds of hour are enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +72,34 @@ class Blocks:
 
     def __init__(self, server: Server, seed: int, scale: float) -> None:
         self._server, self._seed, self._scale = server, seed, scale
+        self._variants = VARIANTS if scale < 4 else DENSE_VARIANTS
         self._wanted = {stream.id for stream in streams_of(server)}
         self._made: dict[tuple[str, str, int], dict[str, Block]] = {}
+
+    def one_build(self) -> Blocks:
+        """The same traffic of a server that is never updated: what trials of size need, at a fraction of the work."""
+        return Blocks(replace(self._server, builds=self._server.builds[:1]), self._seed, self._scale)
 
     def hour(self, moment: datetime) -> dict[str, Block]:
         """The blocks of an hour of the calendar, by log."""
         number = int((moment - EPOCH_HOUR) / timedelta(hours=1))
         build = self._server.build_at(moment)
-        key = (build.number, level_of(moment), (number + number // 24 + self._seed) % VARIANTS)
+        key = (build.number, level_of(moment), (number + number // 24 + self._seed) % self._variants)
         if key not in self._made:
             self._made[key] = self._make(build, key[1], key[2])
         return self._made[key]
 
     def _make(self, build: Build, level: str, variant: int) -> dict[str, Block]:
         ids = Ids(f"{self._seed}:{self._server.name}:{build.number}:{level}:{variant}", GUID_MARK)
-        traffic = Traffic(Scribe(self._server, ids, build))
+        traffic = Traffic(Scribe(self._server, ids, build), dense=self._scale >= 4)
         rows = [row for row in self._rows(traffic, ids, level, variant) if row.stream in self._wanted]
         return join_rows(rows)
 
     def _rows(self, traffic: Traffic, ids: Ids, level: str, variant: int) -> Iterable[Row]:
         for minute in range(2, 60, 10):
             yield from traffic.balancer(_moment(minute * 60_000 + 1_200))
-        probes = [PROBES[variant % 2], PROBES[2 + variant % 3]] if self._scale < 4 else list(PROBES) * int(self._scale)
+        yield from traffic.back_probes(_moment(1_800_000 + ids.number(0, 60_000)), variant % 2 == 0)
+        probes = [PROBES[variant % len(PROBES)]] if self._scale < 4 else list(PROBES) * int(self._scale)
         if self._server.generation == "V14":
             probes = [Traffic.probe_owa, Traffic.probe_ews]
         for maker in probes:
@@ -110,7 +117,7 @@ class Blocks:
         wheel = [kind for kind, share in mix.items() for _ in range(share) if kind not in absent]
         wanted = max(1, round(table["levels"][level]["users"] * self._scale))
         if self._scale < 4:
-            wheel = [wheel[ids.number(0, len(wheel) - 1)] for _ in range(3 if level == "work" else 1)]
+            wheel = [wheel[ids.number(0, len(wheel) - 1)] for _ in range(2 if level == "work" else 1)]
         return [wheel[ids.number(0, len(wheel) - 1)] for _ in range(wanted)]
 
 

@@ -19,7 +19,7 @@ class Scenario:
     """`play` puts everything beyond the benign traffic into the ledgers (one a server, in order).
 
     `needs` is the time the planted events lie in (None: nothing is planted); `keep_days` the age at which the servers
-    delete their component logs (IIS keeps all).
+    delete their component logs, `proof_days` that of HttpProxy, ECP server and OAB generator (IIS keeps all).
     """
 
     name: str
@@ -30,6 +30,7 @@ class Scenario:
     servers: tuple[Server, ...] = (Server(),)
     needs: tuple[datetime, datetime] | None = None
     keep_days: int = 30
+    proof_days: int = 30
 
 
 _MARCH_FIX = utc("2021-03-06 20:00")
@@ -86,7 +87,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         quiet.quiet_quarter,
         (_CU19,),
         (utc("2021-01-19"), utc("2021-01-20")),
-        keep_days=ALL,
+        proof_days=ALL,
     ),
     Scenario(
         "late-logs",
@@ -121,7 +122,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         breaches.ssrf_theft,
         (_CU18_UNPATCHED,),
         (utc("2021-01-06"), utc("2021-01-09")),
-        keep_days=ALL,
+        proof_days=ALL,
     ),
     Scenario(
         "proxyshell-export",
@@ -158,7 +159,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         quiet.admin_oab_changes,
         (_CU19,),
         (utc("2021-02-11"), utc("2021-03-10")),
-        keep_days=ALL,
+        proof_days=ALL,
     ),
     Scenario(
         "incident",

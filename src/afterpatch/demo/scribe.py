@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from afterpatch.demo.formats import csv_line, csv_value, event_data, exchange_time, iis_time, iis_value, request_value
 from afterpatch.demo.rows import Hit, Ids, Row
@@ -84,17 +85,17 @@ class Scribe:
         code = hit.target_build or build.encoded
         version = f"{code >> 22 & 63:02d}.{code >> 16 & 63:02d}.{code & 0x7FFF:04d}.000" if proxied else ""
         back = hit.back_status or (str(hit.status) if proxied else "")
+        free = (hit.stem, hit.anchor, hit.agent, f"?{hit.query}" if hit.query else "", hit.errors)
+        stem, anchor, agent, query, errors = (csv_value(request_value(text)) for text in free)
         values = (
-            exchange_time(hit.time), guid, *build.parts, "", hit.protocol, hit.host or self.server.mail_host,
-            hit.stem, "",
-            hit.auth or "FBA", "true" if hit.user else "false", hit.user, "", hit.anchor, hit.agent, hit.client,
+            exchange_time(hit.time), guid, *build.parts, "", hit.protocol, hit.host or self.server.mail_host, stem, "",
+            hit.auth or "FBA", "true" if hit.user else "false", hit.user, "", anchor, agent, hit.client,
             self.server.name, str(hit.status), back, "", hit.method, "Proxy" if proxied else "", target, version,
             "IntraForest" if proxied else "", hit.hint, hit.cookie, "", "", str(hit.bytes_in),
-            str(hit.bytes_out) if proxied else "", *_latencies(hit.taken, proxied),
-            f"?{hit.query}" if hit.query else "", "", self._info(hit, proxied, code), hit.errors, "", "", "", "",
-            "CafeV1" if proxied else "",
+            str(hit.bytes_out) if proxied else "", *_latencies(hit.taken, proxied), query, "",
+            self._info(hit, proxied, code), errors, "", "", "", "", "CafeV1" if proxied else "",
         )  # fmt: skip
-        return ",".join(csv_value(request_value(value)) for value in values)
+        return ",".join(values)
 
     def _info(self, hit: Hit, proxied: bool, code: int) -> str:
         begin = exchange_time(hit.time - timedelta(milliseconds=hit.taken))
@@ -111,12 +112,11 @@ class Scribe:
 
     def named(self, stream: str, moment: datetime, values: Mapping[str, str], request: bool = True) -> Row:
         """A row of a log by column names; columns not named stay empty. Unknown names raise KeyError."""
-        names = columns(stream)
-        unknown = set(values) - set(names)
-        if unknown:
-            raise KeyError(f"{stream} has no column {sorted(unknown)}")
-        texts = (values.get(name, "") for name in names)
-        return Row(stream, moment, csv_line(map(request_value, texts) if request else texts))
+        places = _places(stream)
+        texts = [""] * len(places)
+        for name, value in values.items():
+            texts[places[name]] = csv_value(request_value(value) if request else value)
+        return Row(stream, moment, ",".join(texts))
 
     def versions(self, moment: datetime) -> dict[str, str]:
         """The four version columns of a moment."""
@@ -272,6 +272,12 @@ class Scribe:
             f"{url} - {status} - {reason} -"
         )
         return Row("httperr", moment, line)
+
+
+@lru_cache(maxsize=32)
+def _places(stream: str) -> dict[str, int]:
+    """Column names of a log and their positions."""
+    return {name: place for place, name in enumerate(columns(stream))}
 
 
 def _latencies(taken: int, proxied: bool) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Build:
     def encoded(self) -> int:
         """The integer of `BEVersion-`: 15.1.2375 is 1942063431 (checked against published lines)."""
         major, minor, build, _ = self.parts
-        return 0x70000000 | int(major) << 22 | int(minor) << 16 | int(build)
+        return 0x70008000 | int(major) << 22 | int(minor) << 16 | int(build)
 
 
 def builds(first: str, *later: tuple[datetime, str]) -> tuple[Build, ...]:

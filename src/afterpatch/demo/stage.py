@@ -45,13 +45,13 @@ def write_scenario(
         furnish(ledger, span.end)
         internet_noise(ledger, span.start, span.end)
         weekly_work(ledger, span.start, span.end)
-    scale = _scale(ledgers, span, seed, parse_size(size)) if size is not None else 1.0
+    blocks = _fitted(ledgers, span, seed, None if size is None else parse_size(size))
     planted: list[Planted] = []
     evidence: list[Path] = []
     files = total = 0
-    for ledger in ledgers:
+    for ledger, traffic in zip(ledgers, blocks, strict=True):
         with LAYOUTS[layout](target, span.end + timedelta(hours=3), ledger.server, len(ledgers) > 1) as sink:
-            writer = LogWriter(ledger, Blocks(ledger.server, seed, scale), span, sink, planted)
+            writer = LogWriter(ledger, traffic, span, sink, planted)
             writer.write()
             files += writer.files + len(ledger.files)
             total += writer.size + _plain_files(ledger, sink)
@@ -92,7 +92,7 @@ def _span(scenario: Scenario, start: datetime | None, end: datetime | None) -> S
     if scenario.needs is not None and not (first <= scenario.needs[0] and scenario.needs[1] <= last):
         low, high = scenario.needs
         raise UsageError(f"scenario '{scenario.name}' needs logs from {low:%Y-%m-%d} to {high:%Y-%m-%d}")
-    return Span(first, last, scenario.keep_days)
+    return Span(first, last, scenario.keep_days, scenario.proof_days)
 
 
 def _hour(moment: datetime) -> datetime:
@@ -105,16 +105,23 @@ def _plain_files(ledger: Ledger, sink: Sink) -> int:
     return sum(sink.put(item.path, [item.content], item.modified, item.created or item.modified) for item in files)
 
 
-def _scale(ledgers: tuple[Ledger, ...], span: Span, seed: int, wanted: int) -> float:
-    """How much traffic gives the wanted bytes: a straight line through two trials, then one correction."""
+def _fitted(ledgers: tuple[Ledger, ...], span: Span, seed: int, wanted: int | None) -> list[Blocks]:
+    """Each server's traffic, as dense as the wanted bytes ask: a line through two trials, then one correction."""
 
-    def bytes_at(scale: float) -> int:
-        return sum(measure(ledger, Blocks(ledger.server, seed, scale), span) for ledger in ledgers)
+    def at(scale: float) -> list[Blocks]:
+        return [Blocks(ledger.server, seed, scale) for ledger in ledgers]
 
-    low, high = bytes_at(8.0), bytes_at(40.0)
-    slope = (high - low) / 32.0
+    def size(blocks: list[Blocks]) -> int:
+        return sum(measure(ledger, traffic, span) for ledger, traffic in zip(ledgers, blocks, strict=True))
+
+    if wanted is None:
+        return at(1.0)
+    low, high = (size([traffic.one_build() for traffic in at(scale)]) for scale in (8.0, 24.0))
+    slope = (high - low) / 16.0
     scale = max(1.0, 8.0 + (wanted - low) / slope)
-    return max(1.0, scale + (wanted - bytes_at(scale)) / slope)
+    blocks = at(scale)
+    missing = wanted - size(blocks)
+    return blocks if abs(missing) < 0.01 * wanted else at(max(1.0, scale + missing / slope))
 
 
 def _truth(

@@ -39,6 +39,7 @@ def columns(schema: str) -> tuple[str, ...]:
 class Stream:
     """One log of one server. `pattern` takes ex, hour, day, short and n; `period` is hour, day or all.
 
+    `proof` marks the logs that tell the ways in apart (a scenario may keep them longer than the others).
     `style`: iis | httperr | request (plain CSV row before the `#` lines, no BOM) | exchange (BOM, then the `#` lines).
     `kept` says whether the server deletes old files of this log by age.
     """
@@ -49,6 +50,7 @@ class Stream:
     period: str
     style: str
     kept: bool = True
+    proof: bool = False
     limit: int = 10_000_000
 
     def path(self, server: Server, moment: datetime, instance: int = 1) -> str:
@@ -96,7 +98,7 @@ class Stream:
 
 def _http_proxy(protocol: str) -> Stream:
     pattern = "{ex}\\Logging\\HttpProxy\\" + protocol + "\\HttpProxy_{hour}-{n}.LOG"
-    return Stream(f"httpproxy/{protocol}", "httpproxy", pattern, "hour", "request")
+    return Stream(f"httpproxy/{protocol}", "httpproxy", pattern, "hour", "request", proof=True)
 
 
 _CMDLET = "{ex}\\Logging\\CmdletInfra\\Powershell-Proxy\\"
@@ -108,7 +110,9 @@ STREAMS: tuple[Stream, ...] = (
     *map(_http_proxy, PROTOCOLS),
     Stream("ews", "ews", "{ex}\\Logging\\Ews\\Ews_{hour}-{n}.LOG", "hour", "request"),
     Stream("mapi-http", "mapi-http", "{ex}\\Logging\\MapiHttp\\Mailbox\\MapiHttp_{hour}-{n}.LOG", "hour", "request"),
-    Stream("ecp-server", "ecp-server", "{ex}\\Logging\\ECP\\Server\\ECPServer{day}-{n}.LOG", "day", "exchange"),
+    Stream(
+        "ecp-server", "ecp-server", "{ex}\\Logging\\ECP\\Server\\ECPServer{day}-{n}.LOG", "day", "exchange", proof=True
+    ),
     Stream(
         "ecp-activity",
         "ecp-activity",
@@ -117,7 +121,14 @@ STREAMS: tuple[Stream, ...] = (
         "exchange",
     ),
     Stream("owa-server", "owa-server", "{ex}\\Logging\\OWA\\Server\\OWAServer{day}-{n}.LOG", "day", "exchange"),
-    Stream("oab-generator", "oab-generator", "{ex}\\Logging\\OABGeneratorLog\\oabgen{day}-{n}.LOG", "day", "exchange"),
+    Stream(
+        "oab-generator",
+        "oab-generator",
+        "{ex}\\Logging\\OABGeneratorLog\\oabgen{day}-{n}.LOG",
+        "day",
+        "exchange",
+        proof=True,
+    ),
     Stream("rca", "rca", "{ex}\\Logging\\RPC Client Access\\RCA_{day}-{n}.LOG", "day", "exchange"),
     Stream("rps-cmdlet", "rps-cmdlet", _CMDLET + "Cmdlet\\Rps_Cmdlet_{hour}-{n}.LOG", "hour", "exchange"),
     Stream("rps-http", "rps-http", _CMDLET + "Http\\Rps_Http_{hour}-{n}.LOG", "hour", "exchange"),

@@ -38,7 +38,7 @@ class Person:
     @property
     def name(self) -> str:
         """`user07`."""
-        return f"user{self.number:02d}"
+        return f"user{self.number:02d}"  # 01 .. 24, in dense traffic up to three digits
 
     @property
     def mailbox(self) -> str:
@@ -55,8 +55,9 @@ def person(number: int) -> Person:
 class Traffic:
     """Makes the rows of single benign requests at given moments."""
 
-    def __init__(self, scribe: Scribe) -> None:
+    def __init__(self, scribe: Scribe, dense: bool = False) -> None:
         self.scribe = scribe
+        self._users: int = facts()["dense_users" if dense else "users"]
         self.server = scribe.server
 
     def pick(self, kind: str) -> str:
@@ -66,7 +67,7 @@ class Traffic:
 
     def someone(self) -> Person:
         """A user."""
-        return person(self.scribe.ids.number(1, facts()["users"]))
+        return person(self.scribe.ids.number(1, self._users))
 
     def _hit(self, who: Person, moment: datetime, method: str, stem: str, **more: Any) -> Hit:
         expiry = exchange_time(moment)[:-5]
@@ -217,25 +218,34 @@ class Traffic:
         yield from self.scribe.hit(self._probe(moment, "Owa", "/owa/"))
 
     def probe_ecp(self, moment: datetime) -> Iterator[Row]:
-        """Managed availability asking ECP; the back end logs the command."""
+        """Managed availability asking ECP."""
         yield from self.scribe.hit(self._probe(moment, "Ecp", "/ecp/"))
+
+    def back_probes(self, moment: datetime, ews: bool) -> Iterator[Row]:
+        """Managed availability asking the back end itself: hourly, so that these logs have no gaps."""
         path = "/ecp/RulesEditor/InboxRules.svc/GetList?msExchEcpCanary=PROBE."
         yield self.scribe.ecp(moment, "Get-InboxRule", path)
         yield self.scribe.ecp_activity(moment, f"HealthMailbox4f1d2e3@{self.server.domain}", path)
+        if ews:
+            yield self._ews_probe(moment)
+
+    def _ews_probe(self, moment: datetime) -> Row:
+        box = f"HealthMailbox4f1d2e3@{self.server.domain}"
+        agent = f"Ews_AM_Probe/Local (ExchangeServicesClient/{self.scribe.build_at(moment).padded})"
+        return self.scribe.ews(moment, "GetFolder", box, box, agent, "::1", AuthenticationType="Logon")
 
     def probe_ews(self, moment: datetime) -> Iterator[Row]:
         """Managed availability asking EWS, front and back end."""
         yield from self.scribe.hit(self._probe(moment, "Ews", "/ews/"))
-        box = f"HealthMailbox4f1d2e3@{self.server.domain}"
-        agent = f"Ews_AM_Probe/Local (ExchangeServicesClient/{self.scribe.build_at(moment).padded})"
-        yield self.scribe.ews(moment, "GetFolder", box, box, agent, "::1", AuthenticationType="Logon")
+        yield self._ews_probe(moment)
 
     def probe_mapi(self, moment: datetime) -> Iterator[Row]:
         """Managed availability connecting over MAPI/HTTP."""
         hit = self._probe(
             moment, "Mapi", "/mapi/emsmdb/", "POST",
             query="mailboxId=0000008e-0b57-4d1e-a7c1-000000000000@example.local", agent="MapiHttpClient",
-            anchor="MailboxGuid~0000008e-0b57-4d1e-a7c1-000000000000", hint="MailboxGuidWithDomain", client=self.server.link_local, host=self.server.fqdn,
+            anchor="MailboxGuid~0000008e-0b57-4d1e-a7c1-000000000000", hint="MailboxGuidWithDomain",
+            client=self.server.link_local, host=self.server.fqdn,
         )  # fmt: skip
         yield from self.scribe.hit(hit)
         yield self.scribe.mapi(hit, hit.guid, "Connect", f"HealthMailbox4f1d2e3@{self.server.domain}", "MapiHttpClient")

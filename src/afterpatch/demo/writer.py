@@ -18,17 +18,20 @@ from afterpatch.demo.truth import Planted
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From when to when logs exist; `keep_days`: age at which the server deletes its component logs."""
+    """From when to when logs exist; `keep_days`: age at which the server deletes its component logs,
+    `proof_days`: the same for HttpProxy, ECP server and OAB generator."""
 
     start: datetime
     end: datetime
     keep_days: int
+    proof_days: int
 
     def first_of(self, stream: Stream) -> datetime:
         """The oldest hour of a log."""
         if not stream.kept:
             return self.start
-        return max(self.start, (self.end - timedelta(days=self.keep_days)).replace(hour=0, minute=0, second=0))
+        days = self.proof_days if stream.proof else self.keep_days
+        return max(self.start, (self.end - timedelta(days=days)).replace(hour=0, minute=0, second=0))
 
 
 @dataclass(slots=True)
@@ -109,9 +112,9 @@ def split(pieces: list[bytes], limit: int) -> Iterator[list[bytes]]:
         while limit and size + len(piece) > limit:
             found = piece.rfind(EOL, 0, limit - size)
             cut = found + len(EOL) if found >= 0 else 0
-            if not cut and not body:  # one line longer than a file
-                break
-            yield [*body, piece[:cut]]
+            if not cut and not body:  # a line longer than a file gets one of its own
+                cut = piece.index(EOL) + len(EOL)
+            yield [*body, piece[:cut]] if cut else body
             body, size, piece = [], 0, piece[cut:]
         if piece:
             body.append(piece)

@@ -14,7 +14,7 @@ from afterpatch.demo.scribe import Parameters
 
 INTRUDER, OPERATOR = "203.0.113.64", "203.0.113.65"
 TOOL_AGENT = "python-requests/2.26.0"
-CHROME_105 = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/105.0.5195.54 Safari/537.36"
+CHROME_105 = shells.CHROME.format("105.0.5195.54")
 WEB = "C:\\inetpub\\wwwroot\\aspnet_client"
 _MAILBOX_ID = "Email=autodiscover/autodiscover.json%3F@example.net"
 
@@ -27,9 +27,10 @@ def _confused(
     account = user or ledger.server.machine_account
     relay = Relay(stem, query, account, agent) if status == 200 else None
     hit = Hit(
-        moment, INTRUDER, "POST", "/autodiscover/autodiscover.json", query=f"@example.net{path}&{_MAILBOX_ID}", status=status,
-        agent=agent, user=user, protocol="Autodiscover", auth="Basic" if user else "Anonymous",
-        target=ledger.server.fqdn.upper() if status == 200 else "", bytes_in=900, bytes_out=2300, taken=210, relay=relay,
+        moment, INTRUDER, "POST", "/autodiscover/autodiscover.json", query=f"@example.net{path}&{_MAILBOX_ID}",
+        status=status, agent=agent, user=user, protocol="Autodiscover", auth="Basic" if user else "Anonymous",
+        target=ledger.server.fqdn.upper() if status == 200 else "", bytes_in=900, bytes_out=2300,
+        taken=210, relay=relay,
     )  # fmt: skip
     ledger.hit(hit)
 
@@ -45,7 +46,7 @@ def _cmdlet(ledger: Ledger, moment: datetime, name: str, parameters: Parameters,
 
 
 def proxyshell_export(ledgers: tuple[Ledger, ...]) -> None:
-    """August 2021: through autodiscover.json to PowerShell, a role, an export of a draft as a page, the request removed."""
+    """August 2021: through autodiscover.json to PowerShell, a role, a draft exported as a page, the request removed."""
     (ledger,) = ledgers
     start = utc("2021-08-13 02:13:50.210")
     steps = ("/autodiscover/autodiscover.xml?", "/mapi/emsmdb/?", "/mapi/nspi/?")
@@ -120,7 +121,8 @@ def owassrf(ledgers: tuple[Ledger, ...]) -> None:
         moment = after(start, 8.4 * number)
         relay = Relay("/powershell", "", user, CHROME_105)
         hit = Hit(
-            moment, INTRUDER, "POST", "/owa/user09%40example.com/powershell", agent=CHROME_105, user=user, protocol="Owa",
+            moment, INTRUDER, "POST", "/owa/user09%40example.com/powershell", agent=CHROME_105, user=user,
+            protocol="Owa",
             auth="Basic", target=ledger.server.fqdn.upper(), bytes_in=2400, bytes_out=1800, taken=330, relay=relay,
         )  # fmt: skip
         ledger.hit(hit)

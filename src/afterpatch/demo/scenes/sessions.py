@@ -41,7 +41,8 @@ def viewstate(ledgers: tuple[Ledger, ...]) -> None:
         relay = Relay("/ecp/default.aspx", query, "EXAMPLE\\user06", agent, 500)
         hit = Hit(
             after(start, 11.5 * number), INTRUDER, "GET", "/ecp/default.aspx", query=query, status=500, agent=agent,
-            user="EXAMPLE\\user06", protocol="Ecp", target=ledger.server.fqdn.upper(), bytes_out=4200, taken=260, relay=relay,
+            user="EXAMPLE\\user06", protocol="Ecp", target=ledger.server.fqdn.upper(), bytes_out=4200, taken=260,
+            relay=relay,
         )  # fmt: skip
         ledger.hit(hit)
     ledger.verdict = "attempted"

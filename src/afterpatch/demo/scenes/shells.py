@@ -9,9 +9,9 @@ from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.rows import Hit
 from afterpatch.demo.scenes.moments import after
 
-_CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{} Safari/537.36"
-OPERATOR_AGENT = _CHROME.format("65.0.2345")
-SCANNER_AGENT = _CHROME.format("88.0.4324.182")
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{} Safari/537.36"
+OPERATOR_AGENT = CHROME.format("65.0.2345")
+SCANNER_AGENT = CHROME.format("88.0.4324.182")
 
 
 def ask(

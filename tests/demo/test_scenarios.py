@@ -1,0 +1,246 @@
+"""Every scenario writes evidence in the servers' own formats, and its truth says what is there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import ipaddress
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from afterpatch.demo import BY_NAME, SCENARIOS, Scenario, Truth, write_scenario
+from afterpatch.demo.streams import columns
+
+NAMES = [scenario.name for scenario in SCENARIOS]
+DAY = timedelta(days=1)
+_ADDRESS = r"(?<![\w./])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w./]|\.\d)"
+ALLOWED = [
+    ipaddress.ip_network(text)
+    for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "10.0.0.0/24", "127.0.0.0/8")
+]
+
+
+def bounds(scenario: Scenario) -> dict[str, object]:
+    """A few days around what is planted: enough for every check, quick to write."""
+    if scenario.needs is None:
+        return {"start": scenario.start, "end": scenario.start + 3 * DAY}
+    return {"start": scenario.needs[0] - DAY, "end": scenario.needs[1] + DAY}
+
+
+@cache
+def written(name: str) -> tuple[Path, Truth]:
+    """A scenario, written once for all tests of this module."""
+    folder = Path(mkdtemp(prefix="afterpatch-demo-")) / name
+    return folder, write_scenario(name, folder, **bounds(BY_NAME[name]))  # type: ignore[arg-type]
+
+
+def on_disk(folder: Path, truth: Truth, server: str, path: str) -> Path:
+    """Where the drive layout puts a server path."""
+    root = folder / server if len(truth.servers) > 1 else folder
+    return root.joinpath(*path.replace(":", "", 1).split("\\"))
+
+
+def logs(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix.lower() == ".log" and path.name != "ExchangeSetup.log":
+            yield path
+
+
+def rows(path: Path) -> Iterator[tuple[list[str], list[str]]]:
+    """(columns in force, values) of every data row; asserts the shape of the header on the way."""
+    data = path.read_bytes()
+    assert data.endswith(b"\r\n")
+    fields: list[str] | None = None
+    for line in data.decode("utf-8-sig").split("\r\n")[:-1]:
+        if line.startswith("#"):
+            if line.startswith("#Fields: "):
+                text = line.removeprefix("#Fields: ")
+                fields = text.split(" " if "cs-uri" in text else ",")
+            continue
+        if fields is None:
+            assert line.startswith("DateTime,"), "only the plain header row may stand before the # lines"
+            continue
+        yield fields, line.split(" ") if "s-ip" in fields else next(csv.reader([line]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_have_the_columns_their_header_names(name: str) -> None:
+    folder, _ = written(name)
+    seen = 0
+    for path in logs(folder):
+        previous = ""
+        for fields, values in rows(path):
+            assert len(values) == len(fields), (path, values)
+            time = f"{values[0]} {values[1]}" if "s-ip" in fields else values[0]
+            assert time >= previous, (path, "rows stand in the order of time")
+            previous = time
+            seen += 1
+    assert seen > 300
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_planted_lines_are_where_the_truth_says(name: str) -> None:
+    folder, truth = written(name)
+    for item in truth.planted:
+        lines = on_disk(folder, truth, item.server, item.path).read_text("utf-8-sig").splitlines()
+        positions = [lines.index(line) for line in item.lines]
+        assert positions == sorted(positions)
+    planned = BY_NAME[name].needs is not None and name not in ("quiet-quarter", "admin-oab-changes")
+    assert bool(truth.planted) is planned
+    assert truth.verdict == ("attempted" if name in ("probes-only", "viewstate") else truth.verdict)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_chains_and_actors_leave_rows_in_their_time(name: str) -> None:
+    folder, truth = written(name)
+    text = "\n".join(line for item in truth.planted for line in item.lines)
+    for chain in truth.chains:
+        assert truth.start <= chain.first <= chain.last < truth.end
+        assert all(source in text for source in chain.sources)
+    for actor in truth.actors:
+        assert all(address in text for address in actor.addresses)
+    for mailbox in truth.mailboxes:
+        assert mailbox in text or mailbox.replace("@", "%40") in text
+    assert (truth.verdict == "compromised") is any(
+        stage not in ("probed", "attempted") for stage in truth.stages.values()
+    )
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_back_doors_are_in_the_state_the_truth_says(name: str) -> None:
+    folder, truth = written(name)
+    compiled = [path.name for path in folder.rglob("*.compiled")]
+    for door in truth.doors:
+        file = on_disk(folder, truth, door.server, door.path)
+        assert file.exists() is (door.state == "present")
+        page = door.path.rpartition("\\")[2].lower()
+        assert any(trace.startswith(f"{page}.") for trace in compiled)
+        if door.state == "present":
+            assert b"[removed]" in file.read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_documentation_addresses_and_names(name: str) -> None:
+    folder, _ = written(name)
+    for path in folder.rglob("*"):
+        if not path.is_file():
+            continue
+        text = path.read_text("utf-8", errors="replace")
+        for found in set(re.findall(_ADDRESS, text)) if path.suffix.lower() == ".log" else ():
+            if not found.startswith(("14.", "15.", "16.", "88.")):  # versions of products
+                assert any(ipaddress.ip_address(found) in network for network in ALLOWED), (path, found)
+        for domain in set(re.findall(r"@([a-z0-9-]+\.[a-z.]+)", text)):
+            assert domain.split(":")[0].endswith(("example.com", "example.net", "example.local")), (path, domain)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_front_end_requests_have_no_gap_of_two_hours(name: str) -> None:
+    folder, truth = written(name)
+    for server in truth.servers:
+        root = folder / server if len(truth.servers) > 1 else folder
+        hours: set[str] = set()
+        for path in root.rglob("W3SVC1/*.log"):
+            hours |= {f"{values[0]} {values[1][:2]}" for _, values in rows(path)}
+        assert len(hours) == (truth.end - truth.start) // timedelta(hours=1)
+
+
+def test_front_end_and_proxy_rows_join_by_id() -> None:
+    folder, _ = written("intrusion")
+    front = "\n".join(path.read_text() for path in folder.rglob("W3SVC1/*.log"))
+    ids = set(re.findall(r"cafeReqId=([0-9a-f-]{36})", front))
+    place = columns("httpproxy").index("RequestId")
+    proxied = {values[place] for path in folder.rglob("HttpProxy_*.LOG") for _, values in rows(path)}
+    assert len(proxied) > 200
+    assert proxied <= ids
+
+
+def test_the_update_shows_in_the_builds_of_the_rows() -> None:
+    folder, _ = written("intrusion")
+    place = columns("httpproxy").index("RevisionVersion")
+    by_day: dict[str, set[str]] = {}
+    for path in folder.rglob("HttpProxy_*.LOG"):
+        for _, values in rows(path):
+            by_day.setdefault(values[0][:10], set()).add(values[place])
+    assert by_day["2021-03-05"] == {"2"}
+    assert by_day["2021-03-06"] == {"2", "13"}
+    assert by_day["2021-03-07"] == {"13"}
+
+
+def test_the_two_servers_share_the_work_of_one_intrusion() -> None:
+    _, truth = written("dag-two-servers")
+    kinds = {(item.server, item.path.split("\\")[-2]) for item in truth.planted}
+    assert ("EXCH01", "Ecp") in kinds
+    assert ("EXCH02", "Server") in kinds
+    assert ("EXCH01", "Server") not in kinds
+    assert ("EXCH02", "Ecp") not in kinds
+
+
+def test_exchange_2010_writes_neither_proxy_nor_ecp_logs() -> None:
+    folder, _ = written("exchange-2010")
+    names = {path.parent.name for path in logs(folder)}
+    assert names == {"W3SVC1", "RPC Client Access", "HTTPERR"}
+    fields, _ = next(rows(next(folder.rglob("W3SVC1/*.log"))))
+    assert len(fields) == 14
+
+
+def test_the_incident_holds_the_published_lines() -> None:
+    _, truth = written("incident")
+    lines = [line for item in truth.planted for line in item.lines]
+    assert sum("/ecp/y.js" in line and "ServerInfo~a]@" in line for line in lines) == 11
+    assert sum(",ECP.Request," in line for line in lines) == 17
+    assert sum("/owa/auth/RedirSuiteServerProxy.aspx" in line and ",200," in line for line in lines) == 5
+    assert any("ADNoSuchObjectException" in line and "exist.\\r\\n\\r\\nThe" in line for line in lines)
+
+
+def test_theft_grows_in_the_rows_and_names_the_mailbox_behind() -> None:
+    _, truth = written("ssrf-theft")
+    size = columns("httpproxy").index("ResponseBytes")
+    proxied = [
+        next(csv.reader([line])) for item in truth.planted if "\\HttpProxy\\" in item.path for line in item.lines
+    ]
+    sizes = [int(values[size]) for values in proxied if values[0] < "2021-01-07"]
+    assert sizes == sorted(sizes)
+    assert len(sizes) == 8
+    assert truth.mailboxes == ("user02@example.com", "user09@example.com")
+
+
+def test_an_exported_page_begins_like_a_mailbox_file() -> None:
+    folder, truth = written("proxyshell-export")
+    (door,) = truth.doors
+    assert on_disk(folder, truth, door.server, door.path).read_bytes().startswith(b"!BDN")
+
+
+def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
+    digests = []
+    for number in (1, 2):
+        folder = tmp_path / str(number) / "evidence"
+        write_scenario("intrusion", folder, seed=7, **bounds(BY_NAME["intrusion"]))  # type: ignore[arg-type]
+        digests.append(digest(folder))
+    assert digests[0] == digests[1]
+    assert digests[0] != digest(written("intrusion")[0])
+
+
+def digest(folder: Path) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            whole.update(f"{path.relative_to(folder)}\0{int(path.stat().st_mtime)}\0".encode() + path.read_bytes())
+    return whole.hexdigest()
+
+
+def test_the_truth_lies_beside_the_evidence() -> None:
+    folder, truth = written("two-actors")
+    document = json.loads(folder.with_name("two-actors.truth.json").read_text("utf-8"))
+    assert document["scenario"] == "two-actors"
+    assert [actor["name"] for actor in document["actors"]] == ["first", "second"]
+    assert not list(folder.rglob("*truth*"))
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert (len(files), sum(path.stat().st_size for path in files)) == (truth.files, truth.bytes)
