@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import pickle
 import random
 from datetime import UTC, date, datetime
 
@@ -168,6 +169,12 @@ def test_hashes_names_paths_folders_and_pages() -> None:
     assert matcher.match_value("url-path", "/ecp/y.js?x=1")
     assert not matcher.match_value("url-path", "/owa/auth/logon.aspx")
     assert matcher.match_value("user-agent", "anything") == []
+
+
+def test_a_matcher_can_be_sent_to_another_process() -> None:
+    matcher = pickle.loads(pickle.dumps(Matcher(carried())))
+    assert matcher.match_value("ip", "5.254.43.18")
+    assert matcher.types == Matcher(carried()).types
 
 
 def test_domains_match_with_their_sub_domains_only() -> None:

@@ -111,6 +111,8 @@ def read(text: str) -> Reading:
         raise BuildError("not written like a build")
     if not reading.build.product:
         raise BuildError("not a version of Exchange")
+    if reading.build.parts > 2 and reading.build.build == 0:  # `Version 15.0 (Build 0.0)` stands in logs for "any"
+        raise BuildError("no build number in it")
     return reading
 
 

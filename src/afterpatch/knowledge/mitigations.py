@@ -156,8 +156,8 @@ def protected_locations() -> tuple[ExpectedProtection, ...]:
 
 
 def grade_protection(location: str, value: str, *, ip_allow_list: bool = False) -> str:
-    """as-expected | lower (weaker than recommended) | higher (not supported, may break clients) | not-expected | unknown.
-    `value` is `tokenChecking` with inheritance already applied; "" or `absent` means None. `ip_allow_list` counts for
+    """as-expected | lower (weaker than recommended) | higher (not supported, may break clients) | not-expected |
+    unknown. `value` is `tokenChecking` with inheritance applied; "" or `absent` means None. `ip_allow_list` counts for
     the back end's EWS, where an address list that refuses all others is accepted instead."""
     expected = expected_protection(location)
     if expected is None:
