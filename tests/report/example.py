@@ -63,7 +63,7 @@ def finding(number: int, title: str, severity: str, when: datetime, **more: obje
         "evidence": (
             proof(
                 1200 + number,
-                "2021-03-03 05:12:33 10.0.0.5 POST /ecp/y.js - 443 - 203.0.113.7 ExchangeServicesClient/0.0.0.0 - 200 0 0 31",
+                "2021-03-03 05:12:33 10.0.0.5 POST /ecp/y.js - 443 - 203.0.113.7 Client/0.0 - 200 0 0 31",
             ),
         ),
     }
@@ -224,9 +224,7 @@ def breached() -> ServerExamination:
                 105,
                 "critical",
             ),
-            BackDoor(
-                "C:\\inetpub\\wwwroot\\aspnet_client\\x.aspx", "compiled-page", "deleted", first_seen=at(4, 1, 2)
-            ),
+            BackDoor("C:\\inetpub\\wwwroot\\aspnet_client\\x.aspx", "compiled-page", "deleted", first_seen=at(4, 1, 2)),
             BackDoor("/owa/auth/errorEE.aspx", "web-shell", "unknown", used_by=("203.0.113.90",), uses=1),
         ),
         exposure=(
@@ -268,15 +266,14 @@ def breached() -> ServerExamination:
             Answerable(message("question.credentials"), "partly", (message("missing.event-log"),)),
             Answerable(message("question.lateral-movement"), "no", (message("missing.event-log"), "missing.network")),
         ),
-        timeline=tuple(
-            TimelineEntry(one.time or at(1), one.title, one.subject, (one.id,), one.evidence[0]) for one in FINDINGS
-        )
-        + (TimelineEntry(at(13, 8), message("timeline.update-installed", build="15.1.2106.13")),),
+        timeline=(
+            *(TimelineEntry(one.time or at(1), one.title, one.subject, (one.id,), one.evidence[0]) for one in FINDINGS),
+            TimelineEntry(at(13, 8), message("timeline.update-installed", build="15.1.2106.13")),
+        ),
         actions=(
             "Take the server off the internet (443 and 80), but do not shut it down before its memory is saved.",
             "Save the disk, the memory, and every log before anything is changed; hash what you save.",
-            f"Save and then remove the back door {SHELL}, and reset the OAB virtual directory: the setting itself holds "
-            "the script.",
+            f"Save and then remove the back door {SHELL}, and reset the OAB virtual directory.",
             "Reset the passwords of every account that was used on the server since 2021-03-03.",
             "Replace the machine keys of the front end and the back end, and restart the application pools.",
             "Install the current cumulative and security update. If you cannot, keep the server off the internet.",
@@ -313,9 +310,7 @@ def attacked() -> ServerExamination:
         "attempted",
         "moderate",
         chains=(
-            Chain(
-                "proxyshell", "ProxyShell", ("CVE-2021-34473",), "attempted", at(5, 4), at(5, 4), ("192.0.2.9",), (one.id,)
-            ),
+            Chain("proxyshell", "", ("CVE-2021-34473",), "attempted", at(5, 4), at(5, 4), ("192.0.2.9",), (one.id,)),
         ),
         findings=(one,),
         coverage=(Coverage("iis", 20, 100, 1000, at(1), at(19)),),
@@ -327,7 +322,7 @@ DETECTIONS = (
     DetectionState("00000000-0000-4000-8000-000000000001", "fired", "Back-end address forged in an anchor mailbox"),
     DetectionState("00000000-0000-4000-8000-000000000900", "quiet", "Transport agent outside the install folder"),
     DetectionState("sigma-windows", "not-applicable", "Service installed", "no log of this kind is read"),
-    DetectionState("oab-generator", "evidence-missing", "Download outside the folder", message("missing.oab-generator")),
+    DetectionState("oab", "evidence-missing", "Download outside the folder", message("missing.oab-generator")),
     DetectionState("broken", "failed", "A check that broke", "ZeroDivisionError in line 3"),
 )
 NOTICES = (

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from afterpatch.model import DetectionState, Finding, Notice, UsageError, parse_iso
+from afterpatch.model import Chain, DetectionState, Finding, Notice, UsageError, parse_iso
 from afterpatch.report.text import Message, defang_host, parse_message, parse_notice, readable
 
 LANGUAGES = ("en", "zh-CN")
@@ -27,9 +27,10 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\Z")
 _NO_RULES: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 # A value that is an id of ours is shown by its readable name: `chain=proxylogon` -> "ProxyLogon".
 _NAMED = {
-    "name": "chain.{}.name", "chain": "chain.{}.name", "chains": "chain.{}.name", "stage": "stage.{}", "artifact": "artifact.{}",
-    "artifacts": "artifact.{}", "kind": "backdoor.kind.{}", "kinds": "backdoor.kind.{}", "severity": "severity.{}",
-    "confidence": "confidence.{}", "state": "backdoor.state.{}", "question": "question.{}", "cause": "gap.{}",
+    "name": "chain.{}.name", "chain": "chain.{}.name", "chains": "chain.{}.name", "stage": "stage.{}",
+    "artifact": "artifact.{}", "artifacts": "artifact.{}", "kind": "backdoor.kind.{}", "kinds": "backdoor.kind.{}",
+    "severity": "severity.{}", "confidence": "confidence.{}", "state": "backdoor.state.{}",
+    "question": "question.{}", "cause": "gap.{}",
 }  # fmt: skip
 
 
@@ -92,7 +93,7 @@ class Catalogue:
         return reason if found is None else self._notice(found)
 
     def _notice(self, found: Message) -> str:
-        text = self._filled(found.key, found.values)
+        text = self._filled(found.key, found.values if self.has(found.key) else {})
         detail = found.values.get("detail", "")
         asked = "{detail}" in self.texts.get(found.key, "")
         return self.text("ui.notice-detail", text=text, detail=detail) if detail and not asked else text
@@ -111,6 +112,10 @@ class Catalogue:
             if found := self.rules.get(name, {}).get(part):
                 return found
         return None
+
+    def chain(self, chain: Chain) -> str:
+        """A chain's name in this language."""
+        return self.texts.get(f"chain.{chain.id}.name") or self.words(chain.name) or chain.id
 
     def title(self, finding: Finding) -> str:
         """The finding's title in this language."""

@@ -30,10 +30,10 @@ from afterpatch.model import (
     TimelineEntry,
     Verdict,
     parse_iso,
-    to_iso,
 )
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.text import storable
+from afterpatch.report.times import iso
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def plain(value: Any, english: Catalogue) -> Any:
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, datetime):
-        return to_iso(value)
+        return iso(value)
     if isinstance(value, tuple):
         return [plain(one, english) for one in value]
     return _object(value, english)

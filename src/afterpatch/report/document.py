@@ -7,12 +7,13 @@ from typing import Any
 
 import orjson
 
-from afterpatch.model import EvidenceError, Examination, to_iso
+from afterpatch.model import EvidenceError, Examination
 from afterpatch.model.examination import SCHEMA
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.codec import build, plain
 from afterpatch.report.run import RunInfo
 from afterpatch.report.text import storable
+from afterpatch.report.times import iso
 
 
 def document(examination: Examination, run: RunInfo, english: Catalogue | None = None) -> dict[str, Any]:
@@ -31,8 +32,8 @@ def _run(run: RunInfo) -> dict[str, Any]:
     return {
         "version": storable(run.version),
         "rules_version": storable(run.rules_version),
-        "started": to_iso(run.started),
-        "finished": to_iso(run.finished),
+        "started": iso(run.started),
+        "finished": iso(run.finished),
         "command": storable(run.command),
     }
 

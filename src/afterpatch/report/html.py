@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from afterpatch.model import Chain, Examination, ServerExamination, TimelineEntry, to_iso
+from afterpatch.model import Chain, Examination, ServerExamination, TimelineEntry
 from afterpatch.model.finding import SEVERITIES, STAGES
 from afterpatch.report import pages, times
 from afterpatch.report.catalogue import Catalogue
@@ -141,6 +141,7 @@ def _words(catalogue: Catalogue) -> dict[str, Any]:
         "name": catalogue.name,
         "has": catalogue.has,
         "words": catalogue.words,
+        "chain_title": catalogue.chain,
         "notice": catalogue.notice,
         "explanation": catalogue.explanation,
         "benign": catalogue.benign,
@@ -158,7 +159,7 @@ def _constants() -> dict[str, Any]:
         "number": times.number,
         "size": times.size,
         "minute": times.minute,
-        "iso": to_iso,
+        "iso": times.iso,
         "short": _short,
         "stages": STAGES,
         "severities": SEVERITIES,

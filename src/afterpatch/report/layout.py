@@ -12,6 +12,7 @@ _CODES = {"bold": "1", "dim": "2", "red": "31;1", "yellow": "33;1", "cyan": "36;
 _NO_BREAK_BEFORE = frozenset("，。、；：？！）」』】》”’…,.;:)]}%")
 _NO_BREAK_AFTER = frozenset("（“‘「『《【([{")
 _MIN_WIDTH = 40
+_MIN_ROOM = 20  # columns; where a head leaves less, the text goes below it
 _ASCII = {
     "…": "...", "·": "-", "•": "*", "–": "-", "—": "-", "→": "->", "─": "-", "●": "*", "○": "o", "└": "`",
     "“": '"', "”": '"', "’": "'", "▸": ">", "█": "#", "░": ".",
@@ -107,7 +108,11 @@ class Page:
     def put(self, text: str, first: str = "", rest: str = "", style: str = "", mark: str = "") -> None:
         """A paragraph: `first` before its first line, `rest` before the others; `mark` styles `first`."""
         first, rest = self.safe(first), self.safe(rest)
-        room = max(self.width - max(text_width(first), text_width(rest)), 20)
+        room = self.width - max(text_width(first), text_width(rest))
+        if room < _MIN_ROOM:
+            self.lines.append(self.paint(first.rstrip(" "), mark))
+            first = rest = "    "
+            room = self.width - len(rest)
         for index, line in enumerate(wrap(self.safe(text), room)):
             head = self.paint(first, mark) if index == 0 else rest
             self.lines.append((head + self.paint(line, style)).rstrip(" "))

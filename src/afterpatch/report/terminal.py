@@ -19,6 +19,7 @@ from afterpatch.model import (
 from afterpatch.model.finding import SEVERITIES, STAGES
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.layout import Page, pad, text_width
+from afterpatch.report.pages import entry_title
 from afterpatch.report.text import shorten
 from afterpatch.report.times import moment, span
 
@@ -78,7 +79,7 @@ class _Writer:
         for name, server in zip(names, servers, strict=True):
             state = server.verdict.state
             head = f"  {_VERDICT_MARK.get(state, '[  ]')} {pad(name, wide)}  "
-            chains = [self.catalogue.words(chain.name) for chain in server.chains]
+            chains = [self.catalogue.chain(chain) for chain in server.chains]
             text = self.catalogue.name("state", state)
             self.page.put(
                 text + (f" · {self.listed(chains, 4)}" if chains else ""),
@@ -143,31 +144,32 @@ class _Writer:
                 self.findings(server.findings, "")
             return
         for chain in server.chains[:MAX_CHAINS]:
-            self.chain(chain)
+            self.chain(chain, server)
         self.more(len(server.chains) - MAX_CHAINS)
 
-    def chain(self, chain: Chain) -> None:
+    def chain(self, chain: Chain, server: ServerExamination) -> None:
         page, c = self.page, self.catalogue
         cves = f" ({', '.join(chain.cves[:4])})" if chain.cves else ""
         stages = " → ".join(
             c.name("stage", stage).upper() if stage == chain.stage else c.name("stage", stage)
             for stage in STAGES[: STAGES.index(chain.stage) + 1 if chain.stage in STAGES else 0]
         )
-        page.put(f"{c.words(chain.name)}{cves}", "  ", "  ", "bold")
+        page.put(f"{c.chain(chain)}{cves}", "  ", "  ", "bold")
         page.put(stages, f"    {self.t('ui.furthest')}{self.colon}", "      ")
         page.put(span(chain.first_seen, chain.last_seen, c), f"    {self.t('ui.seen')}{self.colon}", "      ")
         if chain.sources:
             page.put(self.listed(chain.sources, MAX_SOURCES), f"    {self.t('ui.sources')}{self.colon}", "      ")
+        findings = {one.id: one for one in server.findings} if chain.steps else {}
         for step in chain.steps[:MAX_ITEMS]:
-            self.step(step)
+            self.step(step, entry_title(step, findings, c))
         self.more(len(chain.steps) - MAX_ITEMS, 4)
         if chain.actors:
             page.put(f"{self.t('ui.overlap')} {self.listed(chain.actors, 5)}", "    ", "    ")
             page.put(self.t("ui.overlap-caution"), "    ", "    ", "dim")
 
-    def step(self, step: TimelineEntry) -> None:
+    def step(self, step: TimelineEntry, what: str) -> None:
         head = f"    {moment(step.time, self.catalogue)}  "
-        what, place = self.words(step.what), step.subject.url or step.subject.path
+        place = step.subject.url or step.subject.path
         text = f"{what}  {shorten(place, 120)}" if place and place not in what else what
         self.page.put(text, head, " " * text_width(head))
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from afterpatch.model import to_iso
 from afterpatch.report.catalogue import Catalogue
+
+
+def iso(when: datetime | None) -> str | None:
+    """ISO 8601 with `Z`, the year in four digits also where the system writes fewer."""
+    text = to_iso(when)
+    if text is None:
+        return None
+    year, _, rest = text.partition("-")
+    return f"{year:0>4}-{rest}"
 
 
 def moment(when: datetime | None, catalogue: Catalogue) -> str:

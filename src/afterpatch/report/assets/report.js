@@ -36,5 +36,8 @@
     });
     tools.hidden = false;
   });
+  window.addEventListener("beforeprint", function () {
+    each(document.querySelectorAll("details.further"), function (one) { one.open = true; });
+  });
   openTo(location.hash.slice(1));
 }());
