@@ -22,31 +22,13 @@ def unb64(text: str) -> bytes:
     return base64.b64decode(text)
 
 
-def make_item(path: str, content: bytes = b"", kind: str = "web-file", size: int | None = None) -> FileItem:
+def make_item(
+    path: str, content: bytes = b"", kind: str = "web-file", size: int | None = None, sha256: str = ""
+) -> FileItem:
     """A file item without a file behind it."""
     length = len(content) if size is None else size
     artifact = Artifact(0, path, path, Locator(path), kind, "r", length)
-    return FileItem(artifact, content, False, hashlib.sha256(content).hexdigest(), length)
-
-
-class FakeBaseline:
-    """A baseline that ships the named paths (lower case ends) with the named hashes and knows one build."""
-
-    def __init__(self, paths: dict[str, set[str]], build: str = "15.2.792.10") -> None:
-        self.paths, self.build = {path.lower(): hashes for path, hashes in paths.items()}, build
-
-    def _hashes(self, path: str) -> set[str] | None:
-        low = path.lower()
-        return next((hashes for known, hashes in self.paths.items() if low.endswith(known)), None)
-
-    def knows_path(self, path: str) -> bool:
-        return self._hashes(path) is not None
-
-    def knows(self, path: str, sha256: str) -> bool:
-        return sha256 in (self._hashes(path) or set())
-
-    def knows_build(self, build: str) -> bool:
-        return build == self.build
+    return FileItem(artifact, content, False, sha256 or hashlib.sha256(content).hexdigest(), length)
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,9 @@ from afterpatch.detect.files.driver import analyse_file
 from afterpatch.detect.files.item import Facts, FileContext, FileItem
 from afterpatch.detect.files.names import distance, imitated, looks_random, path_tricks, published_name, shapes
 from afterpatch.detect.files.paths import place_of
+from afterpatch.knowledge.baseline import baseline
 
-from .conftest import ASPNET_CLIENT, EXCHANGE, OWA_AUTH, FakeBaseline, make_item
+from .conftest import ASPNET_CLIENT, EXCHANGE, OWA_AUTH, make_item
 
 Fired = Callable[[FileItem], dict[str, str]]
 PAGE = b"<html>hello</html>"
@@ -98,16 +99,14 @@ def test_quiet(path: str, fired: Fired) -> None:
 
 
 def test_baseline_decides_what_is_shipped() -> None:
-    baseline = FakeBaseline(
-        {"frontend\\httpproxy\\owa\\auth\\svmfeedback.aspx": set(), "clientaccess\\owa\\forms\\premium\\a.aspx": set()}
-    )
-    context = FileContext(facts=Facts(build="15.2.792.10"), baseline=baseline)
+    context = FileContext(facts=Facts(build="15.2.792.10"), baseline=baseline())
 
     def run(path: str) -> dict[str, str]:
         return {found.detection: found.severity for found in analyse_file(make_item(path, PAGE), context)}
 
     assert "page-not-shipped" not in run(OWA_AUTH + "SvmFeedback.aspx")
-    assert "page-not-shipped" not in run(EXCHANGE + "ClientAccess\\owa\\forms\\premium\\a.aspx")
+    assert "page-not-shipped" not in run(EXCHANGE + "FrontEnd\\HttpProxy\\ecp\\auth\\TimeoutLogoff.aspx")
+    assert "page-not-shipped" not in run(EXCHANGE + "ClientAccess\\owa\\auth\\error.aspx")
     assert run(EXCHANGE + "FrontEnd\\HttpProxy\\ews\\zzz.aspx")["page-not-shipped"] == "high"
     assert run(EXCHANGE + "ClientAccess\\owa\\forms\\zzz.aspx")["page-not-shipped"] == "medium"
 

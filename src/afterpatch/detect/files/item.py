@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+import yara_x
+
+from afterpatch.knowledge.baseline import BaselineIndex
+from afterpatch.knowledge.builds import Build
+from afterpatch.knowledge.indicators import Matcher
 from afterpatch.model import Artifact, Notice
 
 MAX_RAW = 400
@@ -57,29 +62,6 @@ class Facts:
     web_roots: Mapping[str, str] = field(default_factory=dict)
     build: str = ""
     temp_folders: Sequence[str] = ()
-
-
-class BaselineLike(Protocol):
-    """The part of the knowledge about shipped files that the checks need."""
-
-    def knows_path(self, path: str) -> bool:
-        """Whether some build ships a file at this path."""
-
-    def knows(self, path: str, sha256: str) -> bool:
-        """Whether some build ships exactly this file at this path."""
-
-    def knows_build(self, build: str) -> bool:
-        """Whether the baseline holds the files of this build."""
-
-
-class IndicatorsLike(Protocol):
-    """Published values: hash or path -> what was published about it."""
-
-    def of_hash(self, digest: str) -> str:
-        """Who or what a file hash belongs to, "" where unpublished."""
-
-    def of_path(self, path: str) -> str:
-        """Who or what a path belongs to, "" where unpublished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +140,20 @@ class FileContext:
     """What all checks of one server share. `failures` and `notices` are filled on the way."""
 
     facts: ServerFacts = field(default_factory=Facts)
-    baseline: BaselineLike | None = None
-    indicators: IndicatorsLike | None = None
+    baseline: BaselineIndex | None = None
+    indicators: Matcher | None = None
     inventory: Inventory | None = None
-    rules: object | None = None  # yara_x.Rules; None: no content signatures
+    rules: yara_x.Rules | None = None  # None: no content signatures
     failures: list[CheckFailure] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+
+    def build(self) -> Build | None:
+        """The server's build, None where unknown."""
+        return Build.try_parse(self.facts.build) if self.facts.build else None
+
+    def is_stock(self, item: FileItem) -> bool:
+        """Whether Microsoft ships exactly this file at this path, with whatever build."""
+        return self.baseline is not None and self.baseline.status(item.path, item.sha256) == "stock"
 
     def notice(self, item: FileItem, where: str, reason: str, count: int = 1) -> None:
         """Record something that could not be used."""

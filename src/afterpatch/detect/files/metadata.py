@@ -14,7 +14,7 @@ from afterpatch.detect.files.item import MAX_RAW, FileFinding
 from afterpatch.model import SEVERITIES
 
 PACKAGE = "afterpatch.detect.files"
-TABLES = ("oabdump", "places")
+TABLES = ("oabdump", "places", "stock", "published")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return (str(value),) if value else ()
 
 
-def parse_meta(identifier: str, raw: Mapping[str, Any], shared: Mapping[str, Any]) -> CheckMeta:
+def parse_meta(identifier: str, raw: Mapping[str, Any], shared: Mapping[str, Any], origin: str = "check") -> CheckMeta:
     """Metadata out of its mapping. `use: <name>` takes what it does not say itself from `shared[name]`.
     Raises ValueError where a level or text is missing."""
     full = {**shared.get(str(raw.get("use", "")), {}), **raw}
@@ -61,6 +61,7 @@ def parse_meta(identifier: str, raw: Mapping[str, Any], shared: Mapping[str, Any
     return CheckMeta(
         id=identifier,
         level=level,
+        origin=origin,
         confidence=str(full.get("confidence", "high")),
         **values,
     )

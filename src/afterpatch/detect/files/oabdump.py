@@ -122,8 +122,10 @@ def dump_times(values: dict[str, str]) -> tuple[tuple[str, datetime], ...]:
     return tuple((name, moment) for name, moment in pairs if moment)
 
 
-_FACTS = ("Identity", "Server", "Guid", "WhenChanged", "WhenChangedUTC", "WhenCreated", "WhenCreatedUTC", "MetabasePath",
-          "AdminDisplayVersion", "OriginatingServer")  # fmt: skip
+_FACTS = (
+    "Identity", "Server", "Guid", "WhenChanged", "WhenChangedUTC", "WhenCreated", "WhenCreatedUTC",
+    "MetabasePath", "AdminDisplayVersion", "OriginatingServer",
+)  # fmt: skip
 
 
 def _facts(dump: VirtualDirectoryDump) -> tuple[tuple[str, str], ...]:

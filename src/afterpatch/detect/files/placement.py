@@ -20,6 +20,8 @@ from afterpatch.detect.files.paths import (
     segment_pattern,
     stem_and_extension,
 )
+from afterpatch.knowledge import web_paths
+from afterpatch.knowledge.baseline import extra_pages
 
 _CRITICAL_SHAPES = frozenset({"random", "digits", "double-extension", "look-alike"})
 
@@ -34,8 +36,14 @@ def belongs(item: FileItem, place: Place, context: FileContext) -> bool:
     if normal(item.path).endswith(tuple(load_data("names")["always_shipped"])):
         return True
     if context.baseline is not None:
-        return context.baseline.knows_path(item.path) or (place.login and _is_stock_login(item.path, place))
+        return context.baseline.knows_path(item.path) or _extra_page(item.path)
     return _is_stock_login(item.path, place) if place.login else place.scripts == "shipped"
+
+
+def _extra_page(path: str) -> bool:
+    """Pages that other sources name as shipped (`TimeoutLogoff.aspx`)."""
+    served = web_paths.url_of(path)
+    return served is not None and any(page.path == served[0] and page.kind == "page" for page in extra_pages())
 
 
 def _is_stock_login(path: str, place: Place) -> bool:
@@ -46,7 +54,8 @@ def _is_stock_login(path: str, place: Place) -> bool:
 
 
 def _build_known(context: FileContext) -> bool:
-    return context.baseline is not None and context.baseline.knows_build(context.facts.build)
+    build = context.build()
+    return context.baseline is not None and build is not None and context.baseline.covers(build)
 
 
 def _first_line(content: bytes) -> str:
@@ -71,6 +80,8 @@ class PlacementAnalyser:
 
 
 def _page(item: FileItem, place: Place, context: FileContext) -> Iterable[FileFinding]:
+    if context.is_stock(item):
+        return
     if place.id in ("temp-aspnet", "elsewhere", "iis-own") or (
         place.scripts != "foreign" and belongs(item, place, context)
     ):

@@ -6,10 +6,19 @@ from afterpatch.detect.files.item import FileAnalyser
 from afterpatch.detect.files.metadata import CheckMeta, all_meta
 from afterpatch.detect.files.oabdump import OabDumpAnalyser
 from afterpatch.detect.files.placement import PlacementAnalyser
+from afterpatch.detect.files.published import PublishedAnalyser
+from afterpatch.detect.files.signatures import SignatureAnalyser, signature_meta
+from afterpatch.detect.files.stock import StockAnalyser
 
-ANALYSERS: tuple[FileAnalyser, ...] = (OabDumpAnalyser(), PlacementAnalyser())
+ANALYSERS: tuple[FileAnalyser, ...] = (
+    OabDumpAnalyser(),
+    PlacementAnalyser(),
+    StockAnalyser(),
+    PublishedAnalyser(),
+    SignatureAnalyser(),
+)
 
 
 def detections() -> tuple[CheckMeta, ...]:
     """Every detection about files, checks before content signatures, each with its texts."""
-    return tuple(all_meta().values())
+    return (*all_meta().values(), *signature_meta().values())

@@ -1,0 +1,82 @@
+"""Scans the readings of one file under one budget of time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yara_x
+
+TIMEOUT = 1  # seconds a scan may take; YARA-X knows whole seconds only
+BUDGET = 0.7  # seconds after which no further reading is scanned whole
+EDGE = 64 * 1024
+MAX_MATCHES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that matched. `offset` and `raw`: its first pattern in the reading `view` (None where it has none)."""
+
+    rule: str
+    namespace: str
+    meta: tuple[tuple[str, Any], ...]
+    tags: tuple[str, ...]
+    view: str
+    offset: int | None
+    raw: bytes
+
+
+def _evidence(rule: Any, content: bytes) -> tuple[int | None, bytes]:
+    places = [(match.offset, match.length) for pattern in rule.patterns for match in pattern.matches]
+    if not places:
+        return None, b""
+    # the longest of the first matches says most; a tag such as `<%` says little
+    offset, length = max(places[:200], key=lambda place: (min(place[1], 200), -place[0]))
+    return offset, content[offset : offset + min(max(length, 80), 300)]
+
+
+def _scanner(rules: yara_x.Rules, externals: Mapping[str, str]) -> Any:
+    scanner = yara_x.Scanner(rules)
+    scanner.max_matches_per_pattern(MAX_MATCHES)
+    scanner.set_timeout(TIMEOUT)
+    for name, value in externals.items():
+        scanner.set_global(name, value)
+    return scanner
+
+
+def _scan(scanner: Any, view: str, content: bytes) -> list[Match] | None:
+    """Matches, or None where the time ran out."""
+    try:
+        result = scanner.scan(content)
+    except yara_x.TimeoutError:
+        return None
+    found = []
+    for rule in result.matching_rules:
+        offset, raw = _evidence(rule, content)
+        found.append(Match(rule.identifier, rule.namespace, tuple(rule.metadata), tuple(rule.tags), view, offset, raw))
+    return found
+
+
+def _ends(content: bytes) -> bytes:
+    return content if len(content) <= 2 * EDGE else content[:EDGE] + b"\n" + content[-EDGE:]
+
+
+def scan_views(
+    rules: yara_x.Rules, views: Iterable[tuple[str, bytes]], externals: Mapping[str, str]
+) -> tuple[list[Match], tuple[str, ...]]:
+    """Each rule's first match over the readings (name, bytes) of a file, and the readings that took too long. Of
+    those, and of all after them, only the two ends are scanned: a page does not hide behind its own size."""
+    scanner = _scanner(rules, externals)
+    started, late = time.monotonic(), []
+    found: dict[tuple[str, str], Match] = {}
+    for view, content in views:
+        whole = time.monotonic() - started < BUDGET or len(content) <= 2 * EDGE
+        matches = _scan(scanner, view, content) if whole else None
+        if matches is None:
+            late.append(view)
+            matches = _scan(scanner, view, _ends(content)) or []
+        for match in matches:
+            found.setdefault((match.namespace, match.rule), match)
+    return list(found.values()), tuple(late)
