@@ -177,5 +177,6 @@ def _all_pages(side: str) -> frozenset[str]:
 
 
 def is_shipped_page(url: str, side: str = "") -> bool:
-    """Whether a URL path is a page that any known build ships (files) or answers for (handlers)."""
+    """Whether a page (`url.page`: the path up to and including the script, without path info) is one that any known
+    build ships as a file or answers for by a handler."""
     return stock_url(url) in _all_pages(side)
