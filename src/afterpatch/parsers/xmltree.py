@@ -6,13 +6,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from lxml import etree
 
 from afterpatch.model import Notice
 
-LIMIT = 16 << 20  # bytes of one configuration file; Exchange's largest have 2 MB
+LIMIT = 8 << 20  # bytes of one configuration file; Exchange's largest have 2 MB
 TRAILING_LIMIT = 64 << 10  # characters kept of what follows the root element
+_HEIGHT = 16  # ancestors looked at for a location; IIS nests them one deep
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _CODECS = re.compile(
     r"utf-?(?:7|8|16|32)(?:-?[lb]e)?|us-ascii|iso-?8859-\d{1,2}|windows-\d{3,4}|cp\d{3,5}|gb\w{3,5}|big5|shift_jis|"
@@ -162,5 +164,6 @@ def _under(element: etree._Element, parents: list[str]) -> bool:
 
 def location_of(element: etree._Element) -> str:
     """The path of the `<location>` blocks around the element; "" where it stands in none (or in one without a path)."""
-    parts = [above.get("path", "") for above in element.iterancestors() if local_name(above) == "location"]
+    above = islice(element.iterancestors(), _HEIGHT)
+    parts = [one.get("path", "") for one in above if local_name(one) == "location"]
     return "/".join(part for part in reversed(parts) if part)
