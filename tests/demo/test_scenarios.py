@@ -7,11 +7,10 @@ import hashlib
 import ipaddress
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
@@ -34,11 +33,19 @@ def bounds(scenario: Scenario) -> dict[str, object]:
     return {"start": scenario.needs[0] - DAY, "end": scenario.needs[1] + DAY}
 
 
-@cache
-def written(name: str) -> tuple[Path, Truth]:
-    """A scenario, written once for all tests of this module."""
-    folder = Path(mkdtemp(prefix="afterpatch-demo-")) / name
-    return folder, write_scenario(name, folder, **bounds(BY_NAME[name]))  # type: ignore[arg-type]
+Written = Callable[[str], tuple[Path, Truth]]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Scenarios, each written once for all tests of this module."""
+    base = tmp_path_factory.mktemp("scenarios")
+
+    @cache
+    def write(name: str) -> tuple[Path, Truth]:
+        return base / name, write_scenario(name, base / name, **bounds(BY_NAME[name]))  # type: ignore[arg-type]
+
+    return write
 
 
 def on_disk(folder: Path, truth: Truth, server: str, path: str) -> Path:
@@ -71,7 +78,7 @@ def rows(path: Path) -> Iterator[tuple[list[str], list[str]]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_rows_have_the_columns_their_header_names(name: str) -> None:
+def test_rows_have_the_columns_their_header_names(written: Written, name: str) -> None:
     folder, _ = written(name)
     seen = 0
     for path in logs(folder):
@@ -86,7 +93,7 @@ def test_rows_have_the_columns_their_header_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_planted_lines_are_where_the_truth_says(name: str) -> None:
+def test_planted_lines_are_where_the_truth_says(written: Written, name: str) -> None:
     folder, truth = written(name)
     for item in truth.planted:
         lines = on_disk(folder, truth, item.server, item.path).read_text("utf-8-sig").splitlines()
@@ -98,7 +105,7 @@ def test_planted_lines_are_where_the_truth_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_chains_and_actors_leave_rows_in_their_time(name: str) -> None:
+def test_chains_and_actors_leave_rows_in_their_time(written: Written, name: str) -> None:
     folder, truth = written(name)
     text = "\n".join(line for item in truth.planted for line in item.lines)
     for chain in truth.chains:
@@ -115,7 +122,7 @@ def test_chains_and_actors_leave_rows_in_their_time(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_back_doors_are_in_the_state_the_truth_says(name: str) -> None:
+def test_back_doors_are_in_the_state_the_truth_says(written: Written, name: str) -> None:
     folder, truth = written(name)
     compiled = [path.name for path in folder.rglob("*.compiled")]
     for door in truth.doors:
@@ -128,7 +135,7 @@ def test_back_doors_are_in_the_state_the_truth_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_documentation_addresses_and_names(name: str) -> None:
+def test_only_documentation_addresses_and_names(written: Written, name: str) -> None:
     folder, _ = written(name)
     for path in folder.rglob("*"):
         if not path.is_file():
@@ -142,7 +149,7 @@ def test_only_documentation_addresses_and_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_front_end_requests_have_no_gap_of_two_hours(name: str) -> None:
+def test_front_end_requests_have_no_gap_of_two_hours(written: Written, name: str) -> None:
     folder, truth = written(name)
     for server in truth.servers:
         root = folder / server if len(truth.servers) > 1 else folder
@@ -152,7 +159,7 @@ def test_front_end_requests_have_no_gap_of_two_hours(name: str) -> None:
         assert len(hours) == (truth.end - truth.start) // timedelta(hours=1)
 
 
-def test_front_end_and_proxy_rows_join_by_id() -> None:
+def test_front_end_and_proxy_rows_join_by_id(written: Written) -> None:
     folder, _ = written("intrusion")
     front = "\n".join(path.read_text() for path in folder.rglob("W3SVC1/*.log"))
     ids = set(re.findall(r"cafeReqId=([0-9a-f-]{36})", front))
@@ -162,7 +169,7 @@ def test_front_end_and_proxy_rows_join_by_id() -> None:
     assert proxied <= ids
 
 
-def test_the_update_shows_in_the_builds_of_the_rows() -> None:
+def test_the_update_shows_in_the_builds_of_the_rows(written: Written) -> None:
     folder, _ = written("intrusion")
     place = columns("httpproxy").index("RevisionVersion")
     by_day: dict[str, set[str]] = {}
@@ -174,7 +181,7 @@ def test_the_update_shows_in_the_builds_of_the_rows() -> None:
     assert by_day["2021-03-07"] == {"13"}
 
 
-def test_the_two_servers_share_the_work_of_one_intrusion() -> None:
+def test_the_two_servers_share_the_work_of_one_intrusion(written: Written) -> None:
     _, truth = written("dag-two-servers")
     kinds = {(item.server, item.path.split("\\")[-2]) for item in truth.planted}
     assert ("EXCH01", "Ecp") in kinds
@@ -183,7 +190,7 @@ def test_the_two_servers_share_the_work_of_one_intrusion() -> None:
     assert ("EXCH02", "Ecp") not in kinds
 
 
-def test_exchange_2010_writes_neither_proxy_nor_ecp_logs() -> None:
+def test_exchange_2010_writes_neither_proxy_nor_ecp_logs(written: Written) -> None:
     folder, _ = written("exchange-2010")
     names = {path.parent.name for path in logs(folder)}
     assert names == {"W3SVC1", "RPC Client Access", "HTTPERR"}
@@ -191,7 +198,7 @@ def test_exchange_2010_writes_neither_proxy_nor_ecp_logs() -> None:
     assert len(fields) == 14
 
 
-def test_the_incident_holds_the_published_lines() -> None:
+def test_the_incident_holds_the_published_lines(written: Written) -> None:
     _, truth = written("incident")
     lines = [line for item in truth.planted for line in item.lines]
     assert sum("/ecp/y.js" in line and "ServerInfo~a]@" in line for line in lines) == 11
@@ -200,7 +207,7 @@ def test_the_incident_holds_the_published_lines() -> None:
     assert any("ADNoSuchObjectException" in line and "exist.\\r\\n\\r\\nThe" in line for line in lines)
 
 
-def test_theft_grows_in_the_rows_and_names_the_mailbox_behind() -> None:
+def test_theft_grows_in_the_rows_and_names_the_mailbox_behind(written: Written) -> None:
     _, truth = written("ssrf-theft")
     size = columns("httpproxy").index("ResponseBytes")
     proxied = [
@@ -212,13 +219,13 @@ def test_theft_grows_in_the_rows_and_names_the_mailbox_behind() -> None:
     assert truth.mailboxes == ("user02@example.com", "user09@example.com")
 
 
-def test_an_exported_page_begins_like_a_mailbox_file() -> None:
+def test_an_exported_page_begins_like_a_mailbox_file(written: Written) -> None:
     folder, truth = written("proxyshell-export")
     (door,) = truth.doors
     assert on_disk(folder, truth, door.server, door.path).read_bytes().startswith(b"!BDN")
 
 
-def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_arguments_give_the_same_bytes(written: Written, tmp_path: Path) -> None:
     digests = []
     for number in (1, 2):
         folder = tmp_path / str(number) / "evidence"
@@ -236,7 +243,7 @@ def digest(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def test_the_truth_lies_beside_the_evidence() -> None:
+def test_the_truth_lies_beside_the_evidence(written: Written) -> None:
     folder, truth = written("two-actors")
     document = json.loads(folder.with_name("two-actors.truth.json").read_text("utf-8"))
     assert document["scenario"] == "two-actors"
