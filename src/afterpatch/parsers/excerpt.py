@@ -14,7 +14,7 @@ from datetime import datetime
 from afterpatch.model import Record
 from afterpatch.parsers.addresses import split_endpoint
 from afterpatch.parsers.csvline import split_csv
-from afterpatch.parsers.formats import SCHEMA, formats
+from afterpatch.parsers.formats import EXTRA, SCHEMA, formats
 from afterpatch.parsers.lineparser import RAW_LIMIT
 from afterpatch.parsers.lines import Line
 from afterpatch.parsers.outcome import BadLine, Counts, Header
@@ -56,6 +56,7 @@ class ExcerptParser:
         else:
             counts.records += 1
             counts.guessed += SCHEMA in outcome.fields
+            counts.extra += EXTRA in outcome.fields
         return outcome
 
     def _decode(self, line: Line) -> str:
@@ -139,7 +140,10 @@ class ExcerptParser:
 
 def _iis_fields(columns: tuple[str, ...], values: tuple[str, ...]) -> Fields:
     pairs = zip(columns, values, strict=False)
-    return {name: "" if value == "-" else value for name, value in pairs}
+    fields = {name: "" if value == "-" else value for name, value in pairs}
+    if len(values) > len(columns):
+        fields[EXTRA] = " ".join(values[len(columns) :])
+    return fields
 
 
 def _header_columns(text: str) -> tuple[str, ...]:
