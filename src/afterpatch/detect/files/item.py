@@ -12,6 +12,7 @@ import yara_x
 from afterpatch.knowledge.baseline import BaselineIndex
 from afterpatch.knowledge.builds import Build
 from afterpatch.knowledge.indicators import Matcher
+from afterpatch.knowledge.web_paths import path_key
 from afterpatch.model import Artifact, Notice
 
 MAX_RAW = 400
@@ -66,7 +67,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Which files the evidence of one server holds: lower-case server paths with backslashes."""
+    """Which files the evidence of one server holds, by the part of their path that servers share
+    (`web_paths.path_key`: no drive, no install folder, lower case)."""
 
     files: frozenset[str] = frozenset()
     folders: frozenset[str] = frozenset()
@@ -74,7 +76,7 @@ class Inventory:
     @classmethod
     def of(cls, paths: Iterable[str]) -> Inventory:
         """The files, and every folder above one of them."""
-        files = frozenset(path.replace("/", "\\").lower() for path in paths)
+        files = frozenset(path_key(path) for path in paths)
         folders: set[str] = set()
         for path in files:
             folder = path
@@ -86,14 +88,13 @@ class Inventory:
         return cls(files, frozenset(folders))
 
     def holds(self, path: str) -> bool | None:
-        """Whether a file is there; None where nothing of its drive's web content was collected, so nobody knows."""
-        wanted = path.replace("/", "\\").lower()
+        """Whether a file is there; None where neither its folder nor the one above was collected, so nobody knows."""
+        wanted = path_key(path)
         if wanted in self.files:
             return True
         folder = wanted.rpartition("\\")[0]
-        if folder in self.folders or folder.rpartition("\\")[0] in self.folders:
-            return False
-        return None
+        above = folder.rpartition("\\")[0]
+        return False if folder in self.folders or (above.count("\\") > 1 and above in self.folders) else None
 
 
 @dataclass(frozen=True, slots=True)

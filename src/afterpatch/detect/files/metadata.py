@@ -14,7 +14,7 @@ from afterpatch.detect.files.item import MAX_RAW, FileFinding
 from afterpatch.model import SEVERITIES
 
 PACKAGE = "afterpatch.detect.files"
-TABLES = ("oabdump", "places", "stock", "published")
+TABLES = ("oabdump", "places", "stock", "published", "compiled")
 
 
 @dataclass(frozen=True, slots=True)

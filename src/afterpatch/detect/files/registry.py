@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from afterpatch.detect.files.compiled import CompiledAnalyser
 from afterpatch.detect.files.item import FileAnalyser
 from afterpatch.detect.files.metadata import CheckMeta, all_meta
 from afterpatch.detect.files.oabdump import OabDumpAnalyser
@@ -15,6 +16,7 @@ ANALYSERS: tuple[FileAnalyser, ...] = (
     PlacementAnalyser(),
     StockAnalyser(),
     PublishedAnalyser(),
+    CompiledAnalyser(),
     SignatureAnalyser(),
 )
 
