@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from afterpatch.model import (
+    Actor,
     Answerable,
     BackDoor,
     Chain,
@@ -195,7 +196,11 @@ def breached() -> ServerExamination:
                 at(7, 7, 49),
                 ("203.0.113.7", "198.51.100.23", "203.0.113.90"),
                 tuple(one.id for one in FINDINGS[:18]),
-                actors=("LuckyMouse (ESET, 2021-03-10): 34.90.207.23",),
+                actors=(
+                    Actor(("203.0.113.7",), ("ExchangeServicesClient/0.0",), "used", at(3, 5, 12, 33), at(7, 3, 49)),
+                    Actor(("198.51.100.23", "203.0.113.90"), (), "used", at(3, 6), at(6, 20, 36)),
+                ),
+                overlaps=("LuckyMouse (ESET, 2021-03-10): 34.90.207.23",),
                 steps=STEPS,
             ),
             Chain(

@@ -30,7 +30,7 @@ _NAMED = {
     "name": "chain.{}.name", "chain": "chain.{}.name", "chains": "chain.{}.name", "stage": "stage.{}",
     "artifact": "artifact.{}", "artifacts": "artifact.{}", "kind": "backdoor.kind.{}", "kinds": "backdoor.kind.{}",
     "severity": "severity.{}", "confidence": "confidence.{}", "state": "backdoor.state.{}",
-    "question": "question.{}", "cause": "gap.{}",
+    "question": "question.{}", "cause": "gap.{}", "type": "indicator.type.{}",
 }  # fmt: skip
 
 
@@ -157,8 +157,8 @@ class Catalogue:
             return str(one if value == "1" else other)
         if not value:
             return self.texts.get("ui.unknown", "?")
-        if name in ("domain", "url"):
-            return defang_host(value) if name == "domain" else value
+        if name == "domain" or (name == "value" and values.get("type") in ("domain", "url")):
+            return defang_host(value)
         return self._readable_value(name, value)
 
     def _readable_value(self, name: str, value: str) -> str:

@@ -40,7 +40,7 @@ T = TypeVar("T")
 # The fields that may hold messages. Values of evidence (raw, subject, path, ImpactItem.value) are not among them.
 TEXTS: Mapping[type, frozenset[str]] = {
     Answerable: frozenset({"question", "missing"}),
-    Chain: frozenset({"name"}),
+    Chain: frozenset({"name", "overlaps"}),
     DetectionState: frozenset({"title", "detail"}),
     Exposure: frozenset({"basis"}),
     Finding: frozenset({"title", "explanation", "benign_causes", "next_steps"}),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from afterpatch.model import (
+    Actor,
     BackDoor,
     Chain,
     Coverage,
@@ -163,9 +164,21 @@ class _Writer:
         for step in chain.steps[:MAX_ITEMS]:
             self.step(step, entry_title(step, findings, c))
         self.more(len(chain.steps) - MAX_ITEMS, 4)
-        if chain.actors:
-            page.put(f"{self.t('ui.overlap')} {self.listed(chain.actors, 5)}", "    ", "    ")
+        self.actors(chain.actors)
+        if chain.overlaps:
+            page.put(f"{self.t('ui.overlap')} {self.listed(c.every(chain.overlaps), 5)}", "    ", "    ")
             page.put(self.t("ui.overlap-caution"), "    ", "    ", "dim")
+
+    def actors(self, actors: Sequence[Actor]) -> None:
+        """Who came, where there is more than one to tell apart."""
+        if len(actors) < 2:
+            return
+        self.page.put(self.t("ui.actors", count=len(actors)), "    ", "    ")
+        for actor in actors[:MAX_SOURCES]:
+            when = span(actor.first_seen, actor.last_seen, self.catalogue)
+            stage = self.catalogue.name("stage", actor.stage)
+            self.page.item(f"{self.listed(actor.sources, 4)} · {stage} · {when}", indent=6)
+        self.more(len(actors) - MAX_SOURCES, 6)
 
     def step(self, step: TimelineEntry, what: str) -> None:
         head = f"    {moment(step.time, self.catalogue)}  "

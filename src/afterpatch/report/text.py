@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-PREFIX = "msg:"
+from afterpatch.model.messages import PREFIX, message
+
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-/]{0,199}\Z")
 _NOTICE = re.compile(r"(notice\.[A-Za-z0-9][A-Za-z0-9_.\-]{0,120})(?:: ?(.*))?\Z", re.DOTALL)
 _SCHEME = re.compile(r"\b(https?|ftp)(://)([^\s/\\?#\"'<>]{1,300})", re.IGNORECASE)
 _FANGED = {"http": "hxxp", "https": "hxxps", "ftp": "fxp"}
-_ENCODED = str.maketrans({"%": "%25", "|": "%7C", "=": "%3D"})
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters that look like nothing
 _MAX_MARKS = 3
@@ -30,11 +30,6 @@ class Message:
 
     key: str
     values: Mapping[str, str]
-
-
-def message(key: str, **values: object) -> str:
-    """The text form of a message, as the model carries it."""
-    return PREFIX + "|".join([key, *(f"{name}={str(value).translate(_ENCODED)}" for name, value in values.items())])
 
 
 def parse_message(text: str) -> Message | None:
@@ -121,3 +116,18 @@ def shorten(text: str, limit: int) -> str:
         return text
     head = (limit - 1) * 2 // 3
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+__all__ = [
+    "Message",
+    "defang",
+    "defang_host",
+    "message",
+    "parse_message",
+    "parse_notice",
+    "readable",
+    "shorten",
+    "shown",
+    "storable",
+    "visible",
+]
