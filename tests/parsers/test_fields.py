@@ -10,7 +10,6 @@ from afterpatch.parsers import derive, kinds
 from afterpatch.parsers.anchor import build_in, decode_version, parse_anchor, parse_cookie, plain_build
 from afterpatch.parsers.cmdlets import normal_parameters, parse_audit, parse_ecp_command
 from afterpatch.parsers.fields import DERIVED_NAMES
-from afterpatch.parsers.fieldtext import relation
 
 
 def test_unknown_differs_from_empty() -> None:
@@ -218,12 +217,6 @@ def test_keys_inside_columns() -> None:
     assert ecp.get("ecp.ex") == ("",)
     assert ecp.get("ecp.nosuch") is None
     assert ecp.get("cmdlet.result") == ("",)
-
-
-def test_relation_to_the_raw_line() -> None:
-    assert relation("anchor.value") == "verbatim"
-    assert relation("url.page") == "words"
-    assert relation("exchange.build") == "none"
 
 
 @given(
