@@ -116,15 +116,21 @@ def _condition(tree: Mapping, kind: Aggregate, path: str) -> tuple[Threshold | N
             raise RuleError(f"'{kind}' needs a condition", path, tree.line)
         return None, None, ()
     if isinstance(value, Scalar) and isinstance(value.value, str) and temporal:
+        if kind == "temporal_ordered":
+            raise RuleError("'temporal_ordered' takes no expression: the order of 'rules' is the condition", path, line)
         node, names = _expression(value.text, path, line)
         return None, node, names
     if not isinstance(value, Mapping):
         raise RuleError("the condition must be a mapping such as 'gte: 10'", path, line)
     threshold = _threshold(value, path)
+    if kind == "temporal_ordered" and any(operator not in ("gt", "gte") for operator, _ in threshold.tests):
+        raise RuleError("'temporal_ordered' takes only 'gt' and 'gte'", path, line)
     if kind in _WITH_FIELD and not threshold.fields:
         raise RuleError(f"'{kind}' needs a 'field' in its condition", path, line)
     if len(threshold.fields) > 1 and kind != "value_count":
         raise RuleError(f"'{kind}' takes one field", path, line)
+    if threshold.fields and kind not in _WITH_FIELD:
+        raise RuleError(f"'field' is of no use for '{kind}'", path, line)
     if threshold.percentile is not None and kind != "value_percentile":
         raise RuleError(f"'percentile' is of no use for '{kind}'", path, line)
     return threshold, None, ()

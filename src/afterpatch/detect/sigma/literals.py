@@ -21,6 +21,7 @@ from afterpatch.detect.sigma.regex_literals import required_runs
 
 MAX_CLAUSES = 256
 MAX_LITERALS = 4
+MAX_PRODUCT = 12
 MIN_LENGTH = 3
 NEEDLESS_ENCODING = rb"%(?:25)*(?:3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
 """A letter, digit or `_` that is percent-encoded (once or more often)."""
@@ -77,13 +78,16 @@ class _Chooser:
         return tuple(kept)
 
     def every(self, parts: Iterable[Clauses | None]) -> Clauses | None:
-        """A conjunction: the best part, and the literals of all parts that have a single clause with it."""
-        known = [part for part in parts if part]
+        """A conjunction: the best part, narrowed by the others while the clauses stay few."""
+        known = sorted((part for part in parts if part), key=self.score, reverse=True)
         if not known:
             return None
-        best = max(known, key=self.score)
-        shared = [literal for part in known if len(part) == 1 and part is not best for literal in part[0]]
-        return tuple(dict.fromkeys(self.clause((*clause, *shared)) for clause in best))
+        joined = known[0]
+        for part in known[1:]:
+            if len(part) == 1 or len(joined) * len(part) <= MAX_PRODUCT:
+                pairs = (self.clause((*left, *right)) for left in joined for right in part)
+                joined = tuple(dict.fromkeys(pairs))
+        return joined
 
     def some(self, parts: Iterable[Clauses | None]) -> Clauses | None:
         """A disjunction: all clauses of all parts, no knowledge where one part has none."""

@@ -10,7 +10,9 @@ import re
 import warnings
 from collections.abc import Callable
 
+from afterpatch.detect.sigma.automaton import Automaton, NotRegularError
 from afterpatch.detect.sigma.model import Regex
+from afterpatch.detect.sigma.regex_danger import danger_of
 
 MAX_PATTERN = 8_192
 MAX_VALUE = 64 << 10
@@ -175,6 +177,7 @@ def translate(pattern: str) -> str:
         raise RegexError(f"longer than {MAX_PATTERN} characters")
     translated = _Translator(pattern).run()
     compile_regex(translated, "")
+    check_danger(translated, "")
     return translated
 
 
@@ -192,18 +195,61 @@ def compile_regex(pattern: str, flags: str) -> re.Pattern[str]:
 
 
 Searcher = Callable[[str], bool | None]
+TRUSTED_WORK = 1_000_000
+BOUNDED_WORK = 50_000_000
+"""How much work (steps, at worst) is left to Python's search; above the first the automaton takes over, above the
+second, where there is no automaton, the value is cut."""
+
+
+def check_danger(pattern: str, flags: str) -> None:
+    """Refuses what could take for ever and cannot be made an automaton. Raises RegexError."""
+    if danger_of(pattern, flags).exponential and _automaton(pattern, flags) is None:
+        raise RegexError(
+            "repeats a repeat beside look-around, back references or thousands of places: it could take for ever"
+        )
+
+
+def _automaton(pattern: str, flags: str) -> Automaton | None:
+    try:
+        return Automaton(pattern, flags)
+    except NotRegularError:
+        return None
+
+
+def _bound(work: int, degree: int) -> int:
+    """The longest value whose search costs no more than `work`."""
+    return min(MAX_VALUE, int(work ** (1 / degree)))
 
 
 def regex_searcher(value: Regex) -> Searcher:
     """Whether a value holds the expression: True, False, or None where the value is longer than what is judged and the
-    judged part holds nothing that ends inside it."""
+    judged part does not hold it for sure. The time is bounded whatever the value holds."""
+    danger = danger_of(value.pattern, value.flags)
     search = compile_regex(value.pattern, value.flags).search
-    limit = MAX_VALUE
+    automaton = _automaton(value.pattern, value.flags) if danger.degree > 1 or danger.exponential else None
+    if automaton is None:
+        limit = MAX_VALUE if danger.degree == 1 else _bound(BOUNDED_WORK, danger.degree)
+        return _backtracking(search, limit)
+    short = 0 if danger.exponential else _bound(TRUSTED_WORK, danger.degree)
+    return _both(search, short, automaton)
 
+
+def _backtracking(search: Callable[[str, int, int], re.Match[str] | None], limit: int) -> Searcher:
     def searcher(text: str) -> bool | None:
         if len(text) <= limit:
-            return search(text) is not None
+            return search(text, 0, limit) is not None
         found = search(text, 0, limit)
         return True if found and found.end() < limit else None
+
+    return searcher
+
+
+def _both(search: Callable[[str], re.Match[str] | None], short: int, automaton: Automaton) -> Searcher:
+    def searcher(text: str) -> bool | None:
+        if len(text) <= short:
+            return search(text) is not None
+        if len(text) <= MAX_VALUE:
+            return automaton.search(text)
+        return True if automaton.search_part(text[:MAX_VALUE]) else None
 
     return searcher
