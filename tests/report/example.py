@@ -234,7 +234,12 @@ def breached() -> ServerExamination:
         ),
         exposure=(
             Exposure(
-                "CVE-2021-26855", "ProxyLogon", "open", at(2, 0), None, ("build 15.1.2106.2", "no mitigation seen")
+                "CVE-2021-26855",
+                "ProxyLogon",
+                "open",
+                at(2, 0),
+                None,
+                ("basis.older-than-fix: 15.1.2106.2 < 15.1.2106.13", "basis.needs: prepare-ad"),
             ),
             Exposure("CVE-2021-34473", "ProxyShell", "open", at(13, 0, month=4), None, ("build 15.1.2106.2",)),
             Exposure("CVE-2020-0688", "", "closed", None, at(11, 0, month=2), ("build",)),
@@ -247,7 +252,7 @@ def breached() -> ServerExamination:
                 ImpactItem("mailbox-read", "3 – 10", "estimated"),
             ),
             (ImpactItem("lsass-dump", "C:\\root\\lsass.dmp", "known", ("F0050",)),),
-            (ImpactItem("host", "", "not-determinable"),),
+            (ImpactItem("host", message("impact.bytes-unknown"), "not-determinable"),),
             ImpactItem("bytes-out", "18 220 113", "estimated"),
         ),
         coverage=(

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from afterpatch.model import Chain, DetectionState, Finding, Notice, UsageError, parse_iso
+from afterpatch.model import Chain, DetectionState, Finding, ImpactItem, Notice, UsageError, parse_iso
 from afterpatch.report.text import Message, defang_host, parse_message, parse_notice, readable
 
 LANGUAGES = ("en", "zh-CN")
@@ -81,7 +81,13 @@ class Catalogue:
     def words(self, text: str) -> str:
         """A free text of the model, in this language where it is a message or a key, else as it is."""
         found = parse_message(text)
-        return self.texts.get(text, text) if found is None else self._filled(found.key, found.values)
+        if found is not None:
+            return self._filled(found.key, found.values)
+        return self.notice(text) if text.startswith("basis.") else self.texts.get(text, text)
+
+    def value(self, item: ImpactItem) -> str:
+        """An impact's value: evidence, but for what cannot be determined, where it is a text of ours."""
+        return self.words(item.value) if item.certainty == "not-determinable" else item.value
 
     def every(self, texts: Sequence[str]) -> list[str]:
         """`words` of each."""
@@ -95,6 +101,7 @@ class Catalogue:
     def _notice(self, found: Message) -> str:
         text = self._filled(found.key, found.values if self.has(found.key) else {})
         detail = found.values.get("detail", "")
+        detail = self.texts.get(f"step.{detail}", detail)
         asked = "{detail}" in self.texts.get(found.key, "")
         return self.text("ui.notice-detail", text=text, detail=detail) if detail and not asked else text
 
@@ -168,5 +175,5 @@ class Catalogue:
         if pattern is None:
             return value
         separator = self.texts.get("ui.list-separator", ", ")
-        parts = [part.strip() for part in value.split(",")] if name.endswith("s") else [value]
+        parts = [part.strip() for part in value.split(",")] if name.endswith("s") or name == "chain" else [value]
         return separator.join(self.texts.get(pattern.format(part), part) for part in parts)

@@ -37,14 +37,14 @@ from afterpatch.report.times import iso
 
 T = TypeVar("T")
 
-# The fields that may hold messages. Values of evidence (raw, subject, path, ImpactItem.value) are not among them.
+# The fields that may hold messages. Values of evidence (raw, subject, path ...) are not among them.
 TEXTS: Mapping[type, frozenset[str]] = {
     Answerable: frozenset({"question", "missing"}),
     Chain: frozenset({"name", "overlaps"}),
     DetectionState: frozenset({"title", "detail"}),
     Exposure: frozenset({"basis"}),
     Finding: frozenset({"title", "explanation", "benign_causes", "next_steps"}),
-    ImpactItem: frozenset({"what"}),
+    ImpactItem: frozenset({"what", "value"}),
     Notice: frozenset({"reason"}),
     ServerExamination: frozenset({"build_basis", "actions"}),
     TimelineEntry: frozenset({"what"}),
@@ -85,6 +85,8 @@ def plain(value: Any, english: Catalogue) -> Any:
 def _object(value: Any, english: Catalogue) -> dict[str, Any]:
     kind = type(value)
     texts, sparse = TEXTS.get(kind, _NOTHING), SPARSE.get(kind, _NOTHING)
+    if kind is ImpactItem and value.certainty != "not-determinable":
+        texts = texts - {"value"}  # a value of the evidence, not a text of ours
     out: dict[str, Any] = {}
     for name in _hints(kind):
         one = getattr(value, name)

@@ -142,6 +142,7 @@ def _words(catalogue: Catalogue) -> dict[str, Any]:
         "has": catalogue.has,
         "words": catalogue.words,
         "chain_title": catalogue.chain,
+        "impact_value": catalogue.value,
         "notice": catalogue.notice,
         "explanation": catalogue.explanation,
         "benign": catalogue.benign,

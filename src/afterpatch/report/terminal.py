@@ -231,7 +231,8 @@ class _Writer:
         self.page.put(f"{self.t(f'impact.{name}')} ({len(items)})", "  ", "  ")
         for item in items[:MAX_ITEMS]:
             what = self.catalogue.name("impact.what", self.words(item.what))
-            value = f"{self.colon}{shorten(item.value, MAX_TEXT)}" if item.value else ""
+            value = self.catalogue.value(item)
+            value = f"{self.colon}{shorten(value, MAX_TEXT)}" if value else ""
             certainty = self.catalogue.name("certainty", item.certainty)
             self.page.item(f"{what}{value} [{certainty}]", indent=4)
         self.more(len(items) - MAX_ITEMS, 4)

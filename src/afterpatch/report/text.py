@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from afterpatch.model.messages import PREFIX, message
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-/]{0,199}\Z")
-_NOTICE = re.compile(r"(notice\.[A-Za-z0-9][A-Za-z0-9_.\-]{0,120})(?:: ?(.*))?\Z", re.DOTALL)
+_NOTICE = re.compile(r"((?:notice|basis)\.[A-Za-z0-9][A-Za-z0-9_.\-]{0,120})(?:: ?(.*))?\Z", re.DOTALL)
 _SCHEME = re.compile(r"\b(https?|ftp)(://)([^\s/\\?#\"'<>]{1,300})", re.IGNORECASE)
 _FANGED = {"http": "hxxp", "https": "hxxps", "ftp": "fxp"}
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -44,7 +44,8 @@ def parse_message(text: str) -> Message | None:
 
 
 def parse_notice(reason: str) -> Message | None:
-    """A notice's reason: `notice.<key>` or `notice.<key>: detail` (also `msg:` form); None for plain English."""
+    """A notice's reason (`notice.<key>` or `notice.<key>: detail`) or a basis (`basis.<key>: detail`), also in the
+    `msg:` form; None for plain English."""
     found = _NOTICE.match(reason)
     if found is None:
         return parse_message(reason)
