@@ -117,7 +117,7 @@ def test_two_servers_get_a_folder_or_an_archive_each(tmp_path: Path) -> None:
     drive = write_scenario("dag-two-servers", tmp_path / "drive", **bounds)
     assert drive.evidence == ("drive/EXCH01", "drive/EXCH02")
     zipped = write_scenario("dag-two-servers", tmp_path / "zip", **bounds, layout="kape-zip")
-    assert zipped.evidence == ("zip/EXCH01-kape.zip", "zip/EXCH02-kape.zip")
+    assert zipped.evidence == ("zip/2021-03-06T030000_EXCH01.zip", "zip/2021-03-06T030000_EXCH02.zip")
 
 
 @pytest.mark.parametrize("size", ["30MB", 80_000_000])

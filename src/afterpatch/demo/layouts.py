@@ -248,7 +248,9 @@ def _folder(target: Path, server: Server, several: bool) -> Path:
 LAYOUTS: dict[str, Opener] = {
     "drive": lambda target, _, server, several: DriveSink(_folder(target, server, several)),
     "loose": lambda target, _, server, several: LooseSink(_folder(target, server, several)),
-    "kape-zip": lambda target, when, server, _: KapeSink(target / f"{server.name}-kape.zip", when, server),
+    "kape-zip": lambda target, when, server, _: KapeSink(
+        target / f"{when:%Y-%m-%dT%H%M%S}_{server.name}.zip", when, server
+    ),
     "velociraptor-zip": lambda target, when, server, _: VelociraptorSink(
         target / f"Collection-{server.name}-{when:%Y-%m-%dT%H_%M_%SZ}.zip", when, server
     ),

@@ -39,6 +39,10 @@ class Scribe:
         if hit.relay is not None:
             yield Row("iis-back", hit.time, self._back(hit, guid))
 
+    def relayed(self, hit: Hit) -> Row:
+        """The back-end row alone: a request another server's front end relayed, or one made to the back end itself."""
+        return Row("iis-back", hit.time, self._back(hit, hit.guid or self.ids.guid()))
+
     @staticmethod
     def _unlogged(hit: Hit) -> bool:
         """The request logger writes no anonymous 401 without a user."""

@@ -8,7 +8,7 @@ removed, canaries replaced.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from afterpatch.demo.inert import inert
@@ -74,9 +74,7 @@ class ProxyLogon:
             self._back_row(hit, Relay(stem, f"{action}ActID={{guid}}", account, agent, status, client))
 
     def _back_row(self, hit: Hit, relay: Relay) -> None:
-        scribe = self.back.scribe
-        marked = Hit(hit.time, hit.client, hit.method, hit.stem, agent=hit.agent, taken=hit.taken, relay=relay)
-        self.back.add(row for row in scribe.hit(marked) if row.stream == "iis-back")
+        self.back.add([self.back.scribe.relayed(replace(hit, relay=relay))])
 
     def knock(self, moment: datetime, host: str = "") -> None:
         """The first three steps: autodiscover, mapi, and the session (status 241)."""
