@@ -4,6 +4,7 @@ from afterpatch.model.artifact import Artifact, Locator, Source, Step
 from afterpatch.model.coverage import Coverage, Gap
 from afterpatch.model.errors import AfterpatchError, EvidenceError, RuleError, UsageError
 from afterpatch.model.examination import (
+    Actor,
     Answerable,
     BackDoor,
     Chain,
@@ -27,6 +28,7 @@ from afterpatch.model.finding import (
     severity_at_least,
     stage_rank,
 )
+from afterpatch.model.messages import message
 from afterpatch.model.notice import Notice
 from afterpatch.model.record import Record
 from afterpatch.model.times import EPOCH, parse_iso, to_iso
@@ -36,6 +38,7 @@ __all__ = [
     "EPOCH",
     "SEVERITIES",
     "STAGES",
+    "Actor",
     "AfterpatchError",
     "Answerable",
     "Artifact",
@@ -63,6 +66,7 @@ __all__ = [
     "TimelineEntry",
     "UsageError",
     "Verdict",
+    "message",
     "parse_iso",
     "severity_at_least",
     "stage_rank",

@@ -34,6 +34,18 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """One intruder within a chain, as far as addresses and time tell them apart."""
+
+    sources: tuple[str, ...]
+    agents: tuple[str, ...]
+    stage: str
+    first_seen: datetime | None
+    last_seen: datetime | None
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """One way in, graded by its furthest stage. `sources` are the clients it came from."""
 
@@ -45,7 +57,8 @@ class Chain:
     last_seen: datetime | None
     sources: tuple[str, ...]
     findings: tuple[str, ...]
-    actors: tuple[str, ...] = ()
+    actors: tuple[Actor, ...] = ()
+    overlaps: tuple[str, ...] = ()
     steps: tuple[TimelineEntry, ...] = ()
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from functools import lru_cache
+
 from afterpatch.detect.plane.plan import Plan
 from afterpatch.detect.plane.tally import MAX_EVENTS, MAX_GROUPS, MAX_RAW, Event, Group, LogScan, PageUse, Sample
 from afterpatch.detect.sigma.compile import CompiledRule
 from afterpatch.detect.sigma.mapping import MappedView
 from afterpatch.detect.sigma.model import RAW
+from afterpatch.knowledge.baseline import is_shipped_page
 from afterpatch.model import EPOCH, Record
 from afterpatch.parsers.fields import Derived, derive
 
@@ -113,9 +116,9 @@ class Judge:
 
     def _page(self, kind: str, view: Derived, sample: Sample) -> None:
         page = _first(view, "url.page")
-        if not page or page.lower() in self._plan.shipped_pages:
-            return
         side = _first(view, "server.side")
+        if not page or _is_shipped(page.lower(), side):
+            return
         key = (page.lower()[:300], side)
         pages = self._scan.pages
         if key not in pages:
@@ -132,6 +135,11 @@ class Judge:
             _first(view, "user_agent"),
             _first(view, "cs(Referer)") not in ("", "-"),
         )
+
+
+@lru_cache(maxsize=4096)
+def _is_shipped(page: str, side: str) -> bool:
+    return is_shipped_page(page, side)
 
 
 def _first(view: Derived, name: str) -> str:

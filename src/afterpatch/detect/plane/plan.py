@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from afterpatch.detect.plane.needles import Needle, Needles
@@ -42,10 +42,8 @@ class Plan:
     rules_of_kind: dict[str, frozenset[int]]
     always: dict[str, tuple[int, ...]]  # rules without necessary literals: they judge every row of the kind
     decoded: dict[str, tuple[int, ...]]  # rules on decoded URLs
-    shipped_pages: frozenset[str]
     correlated: Mapping[str, tuple[str, ...]]  # rule id -> fields its correlations need
     matcher: IndicatorMatcher | None
-    sites: Mapping[str, str] = field(default_factory=dict)  # unused by the needles; side of a log folder
 
 
 DECODED_FIELDS = frozenset(
@@ -68,13 +66,11 @@ def make_plan(
     rules: Sequence[CompiledRule],
     *,
     frequent_pages: Sequence[str],
-    shipped_pages: frozenset[str],
     correlated: Mapping[str, tuple[str, ...]],
     matcher: IndicatorMatcher | None = None,
     force_fallback: bool = False,
 ) -> Plan:
-    """The plan for these rules. `frequent_pages`: shipped pages that are not even parsed; `shipped_pages`: pages whose
-    use is not unusual (lower-case URL paths)."""
+    """The plan for these rules. `frequent_pages`: shipped pages that are not even parsed (lower-case URL paths)."""
     needles: list[Needle] = [NEEDLESS_ENCODING]
     numbers: dict[tuple[bytes, ...], int] = {}
     triggered: list[list[int]] = [[]]
@@ -113,7 +109,6 @@ def make_plan(
             kind: tuple(i for i, rule in enumerate(rules) if kind in rule.kinds and rule.fields & DECODED_FIELDS)
             for kind in kinds
         },
-        shipped_pages=shipped_pages,
         correlated=correlated,
         matcher=matcher,
     )

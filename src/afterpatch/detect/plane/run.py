@@ -149,7 +149,7 @@ def _add(whole: LogScan, part: LogScan) -> None:
         whole.sha256 = part.sha256
         whole.error = whole.error or part.error
         return
-    for name in ("lines", "headers", "records", "bytes", "clock_jumps", "judged"):
+    for name in ("lines", "headers", "records", "bytes", "clock_jumps", "judged", "undecodable", "guessed"):
         setattr(whole, name, getattr(whole, name) + getattr(part, name))
     for name in ("bad", "names", "addresses", "lost", "failed", "kinds", "sides"):
         getattr(whole, name).update(getattr(part, name))

@@ -20,7 +20,7 @@ from afterpatch.model import EvidenceError, Locator, Record
 from afterpatch.parsers.fields import derive
 from afterpatch.parsers.lineparser import LineParser
 from afterpatch.parsers.lines import LIMIT, Line, physical_lines
-from afterpatch.parsers.outcome import BadLine, Header
+from afterpatch.parsers.outcome import BadLine, Counts, Header
 from afterpatch.parsers.textlog import read_log
 from afterpatch.parsers.timestamps import EARLIEST, LATEST
 
@@ -72,6 +72,7 @@ def scan_log(job: Job, plan: Plan, *, slow: bool = False) -> LogScan:
         scan.error = str(error)
     except OSError as error:
         scan.error = error.strerror or type(error).__name__
+    worker.finish()
     if stream is not None:
         scan.bytes, scan.sha256 = stream.bytes, stream.sha256 if not scan.error else ""
     return scan
@@ -88,12 +89,17 @@ class _Worker:
         self._job, self._plan, self._scan = job, plan, scan
         self._judge = Judge(plan, scan, job.side, reraise=os.environ.get("AFTERPATCH_RAISE") == "1")
         self._last_second = 0
+        self._counts = Counts()
         self._named = 0
         self._all = job.kind in plan.always  # a rule without necessary literals judges every row
         if job.kind not in SLOW_KINDS:
-            self._parser = LineParser(job.kind)
+            self._parser = LineParser(job.kind, self._counts)
             if job.columns:
                 self._parser.use(job.columns)
+
+    def finish(self) -> None:
+        """Totals that the line parser kept."""
+        self._scan.undecodable, self._scan.guessed = self._counts.undecodable, self._counts.guessed
 
     def hash_only(self, stream: Counted) -> None:
         """Reads a big file for its hash; its pieces are scanned elsewhere."""
@@ -105,7 +111,7 @@ class _Worker:
 
     def slow(self, stream: Counted) -> None:
         """Every line by the exact reader; every record judged by every rule."""
-        for outcome in read_log(self._job.kind, cast(BinaryIO, _Sized(stream))):
+        for outcome in read_log(self._job.kind, cast(BinaryIO, _Sized(stream)), self._counts):
             self._outcome(outcome, None)
 
     def _outcome(self, outcome: Record | BadLine | Header, needles: set[int] | None) -> None:

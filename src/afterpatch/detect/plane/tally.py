@@ -220,6 +220,8 @@ class LogScan:
     lost: Counter[str] = field(default_factory=Counter)  # what the bounds cut off
     failed: Counter[str] = field(default_factory=Counter)  # detection -> failures
     clock_jumps: int = 0
+    undecodable: int = 0
+    guessed: int = 0
     sha256: str = ""
     error: str = ""  # message for a stream that broke off
     kinds: Counter[str] = field(default_factory=Counter)  # record kinds, where an artifact holds several

@@ -1,0 +1,69 @@
+"""All detections of a run, loaded: rules compiled, indicators read, content signatures compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from afterpatch.assess.options import Options
+from afterpatch.detect.plane.plan import Plan, make_plan
+from afterpatch.detect.sigma.compile import CompiledRule, compile_rules
+from afterpatch.detect.sigma.load import load_rules
+from afterpatch.detect.sigma.model import RuleSet
+from afterpatch.knowledge.indicators import Indicator, Matcher, carried, load_user
+from afterpatch.model import Notice
+
+RULES = Path(str(resources.files("afterpatch.detect"))) / "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`rules`: all of them, applicable or not; `compiled`: those some artifact kind serves."""
+
+    rules: RuleSet
+    compiled: tuple[CompiledRule, ...]
+    indicators: tuple[Indicator, ...]
+    plan: Plan
+    notices: tuple[Notice, ...]
+
+
+def load_detections(options: Options) -> Loaded:
+    """Everything the plane looks for. Rules and lists that cannot be used become notices."""
+    folders = [RULES, *map(Path, options.rules)]
+    rules = load_rules(folders)
+    compiled = compile_rules(rules, applicable_only=True)
+    notices = [Notice(error.path, f"line {error.line}", f"notice.rule-refused: {error.message}") for error in rules.errors]
+    indicators = list(carried())
+    for path in options.intel:
+        read, refused = load_user(path)
+        indicators += read
+        notices += refused
+    matcher = Matcher(indicators)
+    plan = make_plan(
+        compiled, frequent_pages=frequent_pages(), correlated=_correlated(rules), matcher=matcher
+    )
+    return Loaded(rules, compiled, tuple(indicators), plan, tuple(notices))
+
+
+@cache
+def frequent_pages() -> tuple[str, ...]:
+    """Pages the byte scan passes over."""
+    text = resources.files("afterpatch.detect.plane").joinpath("frequent_pages.yml").read_text("utf-8")
+    return tuple(yaml.safe_load(text))
+
+
+def _correlated(rules: RuleSet) -> Mapping[str, tuple[str, ...]]:
+    """rule id -> the fields that correlations over it group by or count."""
+    wanted: dict[str, set[str]] = {}
+    for correlation in rules.correlations:
+        aliases = {(rule, alias): name for alias, rule, name in correlation.aliases}
+        counted = correlation.threshold.fields if correlation.threshold else ()
+        for rule in correlation.rules:
+            names = {aliases.get((rule, name), name) for name in (*correlation.group_by, *counted)}
+            wanted.setdefault(rule, set()).update(names)
+    return {rule: tuple(sorted(names)) for rule, names in wanted.items()}

@@ -1,0 +1,229 @@
+"""The examination: evidence in, everything that is known of every server out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from afterpatch.assess.actions import actions_for
+from afterpatch.assess.backdoors import Doors
+from afterpatch.assess.chains import build_chains
+from afterpatch.assess.coverage import kind_coverage
+from afterpatch.assess.detections import Loaded
+from afterpatch.assess.exposure import exposure_of
+from afterpatch.assess.files import Found, facts_of
+from afterpatch.assess.findings import Findings, Hit, merged_pages
+from afterpatch.assess.gather import Gathered, Progress, gather
+from afterpatch.assess.impact import assess_impact
+from afterpatch.assess.options import Options
+from afterpatch.assess.questions import answers, ask
+from afterpatch.assess.readings import installed_at, readings_of
+from afterpatch.assess.server import Server
+from afterpatch.assess.states import detection_states
+from afterpatch.assess.tampering import tampering_findings
+from afterpatch.assess.timeline import build_timeline
+from afterpatch.assess.verdict import judge
+from afterpatch.detect.files.item import Inventory
+from afterpatch.knowledge import builds
+from afterpatch.knowledge.builds import Build
+from afterpatch.model import (
+    SEVERITIES,
+    Artifact,
+    Coverage,
+    EvidenceSource,
+    Examination,
+    Finding,
+    Notice,
+    ServerExamination,
+    message,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An examination and what the case keeps beside it."""
+
+    examination: Examination
+    artifacts: tuple[Artifact, ...]
+    hashes: Mapping[int, str]
+    rules_version: str
+    interrupted: bool
+
+
+def examine(paths: Sequence[str], options: Options, progress: Progress | None = None) -> Result:
+    """Examines evidence. Raises AfterpatchError where nothing can be examined."""
+    gathered = gather(paths, options, progress or Progress())
+    return conclude(gathered, options)
+
+
+def conclude(gathered: Gathered, options: Options) -> Result:
+    """What follows from what was read."""
+    servers = tuple(_server(number, server, gathered, options) for number, server in enumerate(gathered.servers))
+    sources = tuple(
+        EvidenceSource(each.path, each.layout, each.files, each.bytes) for each in gathered.collection.sources
+    )
+    examination = Examination(
+        evidence=sources,
+        servers=servers,
+        detections=detection_states(servers, gathered),
+        notices=tuple(sorted(set(gathered.notices))),
+    )
+    version = gathered.loaded.rules.version
+    return Result(
+        examination, gathered.collection.artifacts, gathered.hashes, version, gathered.interrupted
+    )
+
+
+def _server(number: int, server: Server, gathered: Gathered, options: Options) -> ServerExamination:
+    readings = readings_of(server, gathered.scans, gathered.configuration)
+    installed = installed_at(server, gathered.configuration)
+    build, product = _product(readings, server)
+    coverage = server_coverage(server, gathered)
+    by_kind = {each.artifact: each for each in coverage}
+    hits, findings, doors = _findings(number, server, gathered, options, by_kind)
+    chains = build_chains(hits)
+    asked = ask(by_kind, readings, installed, product, options)
+    files = [found.finding for found in gathered.files.found if found.server == number]
+    impact = assess_impact(hits, files, chains, server.name)
+    verdict = judge(
+        chains, doors, findings, impact, asked, by_kind, product, incomplete=_incomplete(server, gathered)
+    )
+    described = builds.describe(Build.parse(build)) if build else None
+    facts = facts_of(server, gathered.configuration, gathered.scans)
+    return ServerExamination(
+        name=server.name,
+        product=described.product if described else _line(product),
+        cumulative_update=described.cu if described else "",
+        security_update=described.su if described else "",
+        build=build,
+        install_path=facts.install_path,
+        build_basis=tuple(f"{reading.basis}: {reading.build}, {reading.path}" for reading in readings[-3:]),
+        verdict=verdict,
+        chains=tuple(chains),
+        findings=tuple(findings),
+        backdoors=tuple(doors),
+        exposure=exposure_of(readings, installed),
+        impact=impact,
+        coverage=coverage,
+        answerable=tuple(answers(asked, by_kind, build_known=bool(build))),
+        timeline=build_timeline(findings, chains, doors, readings, by_kind),
+        actions=actions_for(verdict, chains, doors, findings, impact),
+    )
+
+
+def _product(readings: Sequence[object], server: Server) -> tuple[str, str]:
+    """(build, product line `15.1`) of the last reading; the line alone where only the install path tells it."""
+    exact = [reading for reading in readings if getattr(reading, "precision", "") == "exact"]
+    last = (exact or list(readings))[-1:]
+    if last:
+        build: Build = last[0].build  # type: ignore[attr-defined]
+        return str(build), f"{build.major}.{build.minor}"
+    v14 = any("\\exchange server\\v14\\" in artifact.path.lower() for artifact in server.artifacts)
+    return "", "14.3" if v14 else ""
+
+
+def _line(product: str) -> str:
+    return "Exchange 2010" if product.startswith("14.") else ""
+
+
+def _findings(
+    number: int, server: Server, gathered: Gathered, options: Options, coverage: Mapping[str, Coverage]
+) -> tuple[list[Hit], list[Finding], list[object]]:
+    """(hits of chains, all findings, back doors)."""
+    maker = Findings(server, gathered.loaded, gathered.hashes)
+    hits = maker.of_scans(gathered.scans)
+    found = [each for each in gathered.files.found if each.server == number]
+    hits += [_file_hit(each) for each in found if each.finding.chain and each.finding.stage]
+    uses = list(merged_pages(gathered.scans[a.index] for a in server.artifacts if a.index in gathered.scans).values())
+    artifacts = {artifact.index: artifact for artifact in server.artifacts}
+    facts = facts_of(server, gathered.configuration, gathered.scans)
+    doors = Doors(facts, Inventory.of(a.path for a in server.artifacts), artifacts, gathered.hashes)
+    for each in found:
+        doors.add_file(each)
+    for hit in hits:
+        doors.add_hit(hit)
+    rare = doors.rare_pages(uses, maker)
+    doors.add_uses(uses)
+    tampering = tampering_findings(server, coverage, maker)
+    findings = [hit.finding for hit in hits if hit.group.detection]
+    findings += [each.finding for each in found] + rare + tampering
+    findings = _within(_unique(findings), options)
+    return [hit for hit in hits if _in_time(hit.finding, options)], findings, doors.finish()  # type: ignore[return-value]
+
+
+def _file_hit(found: Found) -> Hit:
+    from afterpatch.detect.plane.tally import Group
+
+    group = Group("", ())
+    group.first = group.last = found.finding.time
+    return Hit(found.finding, group, "intrusion", "")
+
+
+def _in_time(finding: Finding, options: Options) -> bool:
+    """Whether a finding lies in the time asked about; one without a time is about the present state."""
+    last = finding.end_time or finding.time
+    if finding.time is None or last is None:
+        return True
+    return not (options.since and last < options.since) and not (options.until and finding.time > options.until)
+
+
+def _within(findings: Sequence[Finding], options: Options) -> list[Finding]:
+    kept = [finding for finding in findings if _in_time(finding, options)]
+    return sorted(
+        kept,
+        key=lambda each: (
+            -SEVERITIES.index(each.severity),
+            each.time is None,
+            each.time.timestamp() if each.time else 0.0,
+            each.detection,
+            each.id,
+        ),
+    )
+
+
+def _unique(findings: Sequence[Finding]) -> list[Finding]:
+    """Each id once; a second finding of the same id adds to the count of the first."""
+    kept: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.id in kept and kept[finding.id] != finding:
+            kept[finding.id] = replace(kept[finding.id], count=kept[finding.id].count + finding.count)
+        else:
+            kept[finding.id] = finding
+    return list(kept.values())
+
+
+def server_coverage(server: Server, gathered: Gathered) -> tuple[Coverage, ...]:
+    """One entry for each artifact kind; IIS logs of the back-end site are a kind of their own (`iis-back`)."""
+    kinds: dict[str, list[Artifact]] = {}
+    for artifact in server.artifacts:
+        kinds.setdefault(_covered_kind(artifact, gathered), []).append(artifact)
+    skip = ("other", "side-file")
+    return tuple(kind_coverage(kind, kinds[kind], gathered.scans) for kind in sorted(kinds) if kind not in skip)
+
+
+def _covered_kind(artifact: Artifact, gathered: Gathered) -> str:
+    scan = gathered.scans.get(artifact.index)
+    if artifact.kind == "iis" and scan is not None:
+        return "iis-back" if scan.sides["back"] > scan.sides["front"] else "iis"
+    if artifact.kind == "log-excerpt" and scan is not None and scan.kinds:
+        return "log-excerpt"
+    return artifact.kind
+
+
+def _incomplete(server: Server, gathered: Gathered) -> list[str]:
+    """Limits from what broke: detections that failed, files that a worker died on."""
+    failed = Counter(gathered.files.failed)
+    for artifact in server.artifacts:
+        if artifact.index in gathered.scans:
+            failed.update(gathered.scans[artifact.index].failed)
+    limits = [message("verdict.limit.failed-detection", count=len(failed))] if failed else []
+    died = [notice for notice in gathered.notices if notice.reason.startswith("notice.worker-died")]
+    if died:
+        limits.append(message("verdict.limit.failed-parser", count=len(died)))
+    if gathered.interrupted:
+        limits.append(message("verdict.limit.interrupted"))
+    return limits
+
+
+__all__ = ["Loaded", "Notice", "Result", "examine"]

@@ -1,0 +1,196 @@
+"""Looks at the files of each server: web roots, staging places, compiled traces, configuration."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from afterpatch.assess.configuration import RootConfiguration, install_hints
+from afterpatch.assess.options import Options
+from afterpatch.assess.readings import latest_build
+from afterpatch.assess.server import Server, install_path
+from afterpatch.detect.files.driver import analyse_file, as_finding
+from afterpatch.detect.files.item import Facts, FileContext, FileFinding, FileItem, Inventory
+from afterpatch.detect.plane.pool import run_tasks
+from afterpatch.detect.plane.tally import LogScan
+from afterpatch.detect.yara.compile import compile_rules
+from afterpatch.evidence import open_locator
+from afterpatch.knowledge.baseline import baseline
+from afterpatch.knowledge.indicators import Matcher
+from afterpatch.model import Artifact, EvidenceError, Finding, Notice
+
+FILE_KINDS = frozenset(
+    (
+        "web-file",
+        "web-config",
+        "compiled",
+        "compiled-assembly",
+        "suspicious-place",
+        "agents-config",
+        "iis-config",
+        "iis-config-history",
+    )
+)
+MAX_CONTENT = 4 << 20
+BLOCK = 1 << 20
+BATCH_FILES, BATCH_BYTES = 200, 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding about a file, as the check gave it and as the examination holds it."""
+
+    server: int
+    artifact: int
+    check: FileFinding
+    finding: Finding
+
+
+@dataclass(slots=True)
+class FileResults:
+    """What the files gave. `failed`: detection -> files on which it broke. `looked_at`: artifacts that were read."""
+
+    found: list[Found] = field(default_factory=list)
+    hashes: dict[int, str] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    failed: dict[str, int] = field(default_factory=dict)
+    looked_at: set[int] = field(default_factory=set)
+    interrupted: bool = False
+
+
+@dataclass(slots=True)
+class _State:
+    contexts: list[FileContext]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    server: int
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(slots=True)
+class _BatchResult:
+    found: list[Found] = field(default_factory=list)
+    hashes: dict[int, str] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+def facts_of(server: Server, configuration: Mapping[str, RootConfiguration], scans: Mapping[int, LogScan]) -> Facts:
+    """What the checks may know of a server."""
+    folders: dict[str, str] = {}
+    hints: list[str] = []
+    temp: list[str] = []
+    for root in sorted(server.roots):
+        if root in configuration:
+            folders |= configuration[root].folders
+            hints += install_hints(configuration[root])
+            temp += configuration[root].temp_folders
+    return Facts(
+        install_path=install_path(server.artifacts, hints),
+        web_roots={url: path for url, path in folders.items() if not url.startswith("back:")},
+        build=latest_build(server, scans),
+        temp_folders=tuple(temp),
+    )
+
+
+def scan_files(
+    servers: Sequence[Server],
+    configuration: Mapping[str, RootConfiguration],
+    scans: Mapping[int, LogScan],
+    options: Options,
+    matcher: Matcher,
+    *,
+    jobs: int,
+    progress: Any,
+) -> FileResults:
+    """Runs the file checks over every server."""
+    results = FileResults()
+    rules = None
+    if any(artifact.kind in FILE_KINDS for server in servers for artifact in server.artifacts):
+        rules, refused = compile_rules([Path(folder) for folder in options.yara])
+        results.notices += refused
+    contexts = [
+        FileContext(
+            facts=facts_of(server, configuration, scans),
+            baseline=baseline(),
+            indicators=matcher,
+            inventory=Inventory.of(artifact.path for artifact in server.artifacts),
+            rules=rules,
+        )
+        for server in servers
+    ]
+    batches = [batch for number, server in enumerate(servers) for batch in _batches(number, server)]
+    weights = [sum(min(artifact.size, MAX_CONTENT) for artifact in batch.artifacts) + 1 for batch in batches]
+    progress.start("progress.files", sum(weights))
+    state = _State(contexts)
+    outcome: Any = run_tasks(
+        _work, batches, weights, jobs=jobs, state=state, make_state=lambda: state, progress=progress.step
+    )
+    results.interrupted = outcome.interrupted
+    for position in sorted(outcome.results):
+        _merge(results, outcome.results[position])
+    for position in outcome.died:
+        results.notices += [Notice(each.shown, "", "notice.worker-died") for each in batches[position].artifacts]
+    return results
+
+
+def _merge(results: FileResults, batch: _BatchResult) -> None:
+    results.found += batch.found
+    results.hashes |= batch.hashes
+    results.looked_at |= set(batch.hashes)
+    results.notices += batch.notices
+    for name in batch.failed:
+        results.failed[name] = results.failed.get(name, 0) + 1
+
+
+def _batches(number: int, server: Server) -> Iterable[_Batch]:
+    members: list[Artifact] = []
+    size = 0
+    for artifact in server.artifacts:
+        if artifact.kind not in FILE_KINDS:
+            continue
+        members.append(artifact)
+        size += min(artifact.size, MAX_CONTENT)
+        if len(members) >= BATCH_FILES or size >= BATCH_BYTES:
+            yield _Batch(number, tuple(members))
+            members, size = [], 0
+    if members:
+        yield _Batch(number, tuple(members))
+
+
+def _work(state: _State, batch: _Batch) -> _BatchResult:
+    context = state.contexts[batch.server]
+    result = _BatchResult()
+    before = len(context.notices), len(context.failures)
+    for artifact in batch.artifacts:
+        try:
+            item = read_item(artifact)
+        except (EvidenceError, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            result.notices.append(Notice(artifact.shown, "", f"notice.unreadable: {reason}"))
+            continue
+        result.hashes[artifact.index] = item.sha256
+        for check in analyse_file(item, context):
+            result.found.append(Found(batch.server, artifact.index, check, as_finding(check, item)))
+    result.notices += context.notices[before[0] :]
+    result.failed += [failure.detection for failure in context.failures[before[1] :]]
+    del context.notices[before[0] :], context.failures[before[1] :]
+    return result
+
+
+def read_item(artifact: Artifact) -> FileItem:
+    """The file's head and its hash. Raises EvidenceError or OSError where it cannot be read."""
+    digest = hashlib.sha256()
+    head, size = bytearray(), 0
+    with open_locator(artifact.locator) as stream:
+        while block := stream.read(BLOCK):
+            digest.update(block)
+            size += len(block)
+            if len(head) < MAX_CONTENT:
+                head += block[: MAX_CONTENT - len(head)]
+    return FileItem(artifact, bytes(head), size > len(head), digest.hexdigest(), size)

@@ -1,0 +1,117 @@
+"""Reads the evidence: lists it, learns from configuration, scans the logs, tells servers apart, looks at the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from afterpatch.assess.configuration import RootConfiguration, log_side, read_configuration
+from afterpatch.assess.detections import Loaded, load_detections
+from afterpatch.assess.files import FileResults, scan_files
+from afterpatch.assess.options import Options
+from afterpatch.assess.server import Server, split_servers
+from afterpatch.detect.plane.run import cores, scan_logs
+from afterpatch.detect.plane.tally import LogScan
+from afterpatch.knowledge.indicators import Matcher
+from afterpatch.evidence import Collection, collect, reclassify
+from afterpatch.model import Artifact, Notice
+from afterpatch.parsers.formats import kinds
+
+LOG_KINDS = frozenset(kinds())
+UNREAD_KINDS = ("event-log", "registry-hive")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the command line shows: a stage (message key) with its work in bytes, and what is done of it."""
+
+    start: Callable[[str, int], None] = lambda _stage, _total: None
+    step: Callable[[int], None] = lambda _done: None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """All that was read, before anything is concluded."""
+
+    collection: Collection
+    configuration: dict[str, RootConfiguration]
+    loaded: Loaded
+    scans: dict[int, LogScan]
+    servers: list[Server]
+    files: FileResults
+    notices: list[Notice] = field(default_factory=list)
+    hashes: dict[int, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gathered:
+    """Everything the evidence gives. Raises EvidenceError where there is none."""
+    collection = collect(paths)
+    loaded = load_detections(options)
+    configuration = read_configuration(collection.artifacts)
+    collection = reclassify(
+        collection,
+        {root: each.web_roots for root, each in configuration.items()},
+        {root: each.log_folders for root, each in configuration.items()},
+    )
+    notices = [*collection.notices, *loaded.notices]
+    for each in configuration.values():
+        notices += each.notices
+    jobs = options.jobs or cores()
+    logs = [artifact for artifact in collection.artifacts if artifact.kind in LOG_KINDS]
+    progress.start("progress.logs", sum(artifact.size for artifact in logs))
+    scanned = scan_logs(
+        logs,
+        lambda artifact: log_side(artifact, configuration.get(artifact.root)) if artifact.kind == "iis" else "",
+        loaded.plan,
+        jobs=jobs,
+        make_plan=_PlanAgain(options),
+        progress=progress.step,
+    )
+    hints = {root.key: root.host_hint for root in collection.roots}
+    servers, unclear = split_servers(collection.artifacts, scanned.scans, hints)
+    notices += unclear
+    files = FileResults()
+    if not scanned.interrupted:
+        files = scan_files(servers, configuration, scanned.scans, options, Matcher(loaded.indicators), jobs=jobs, progress=progress)
+    notices += [*_log_notices(collection.artifacts, scanned.scans), *_died(collection.artifacts, scanned.died)]
+    notices += [*files.notices, *_unread(collection.artifacts)]
+    hashes = {index: scan.sha256 for index, scan in scanned.scans.items() if scan.sha256} | files.hashes
+    interrupted = scanned.interrupted or files.interrupted
+    return Gathered(collection, configuration, loaded, scanned.scans, servers, files, notices, hashes, interrupted)
+
+
+@dataclass(frozen=True, slots=True)
+class _PlanAgain:
+    """Makes the plan in a worker that could not inherit it."""
+
+    options: Options
+
+    def __call__(self) -> object:
+        return load_detections(self.options).plan
+
+
+def _log_notices(artifacts: Sequence[Artifact], scans: Mapping[int, LogScan]) -> Iterable[Notice]:
+    for index, scan in sorted(scans.items()):
+        shown = artifacts[index].shown
+        if scan.error:
+            yield Notice(shown, "", f"notice.broke-off: {scan.error}")
+        for reason, count in sorted(scan.bad.items()):
+            yield Notice(shown, f"line {scan.bad_first[reason]}", f"notice.line-{reason}", count)
+        for what, count in sorted(scan.lost.items()):
+            yield Notice(shown, "", f"notice.lost-{what}", count)
+        if scan.clock_jumps:
+            yield Notice(shown, "", "notice.clock-jumps", scan.clock_jumps)
+        if scan.undecodable:
+            yield Notice(shown, "", "notice.undecodable", scan.undecodable)
+        if scan.guessed:
+            yield Notice(shown, "", "notice.columns-guessed", scan.guessed)
+
+
+def _died(artifacts: Sequence[Artifact], died: Iterable[int]) -> Iterable[Notice]:
+    return [Notice(artifacts[index].shown, "", "notice.worker-died") for index in died]
+
+
+def _unread(artifacts: Iterable[Artifact]) -> Iterable[Notice]:
+    """Files that matter and that this version does not read: said, not skipped."""
+    return [Notice(each.shown, "", f"notice.not-read-{each.kind}") for each in artifacts if each.kind in UNREAD_KINDS]
