@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from afterpatch.demo.ledger import Ledger
-from afterpatch.demo.rows import Hit
+from afterpatch.demo.rows import Hit, Relay
 from afterpatch.demo.scenes.moments import after
 from afterpatch.demo.traffic import DOMAIN_SID, facts
 
@@ -43,6 +43,10 @@ def weekly_work(ledger: Ledger, start: datetime, end: datetime) -> None:
     while day < end:
         book = "3d6e1a2b-1f2e-4c5d-9e8f-0a1b2c3d4e5f"
         ledger.add([scribe.oab(after(day, 3 * 3600 + 5), "Generation of the address book finished", book)], False)
+        if day.weekday() == 3:
+            temporary = f"{ledger.server.install}\\ClientAccess\\OAB\\Temp\\{book}\\oab.xml"
+            failed = f"Download failed and temporary file '{temporary}' needs to be removed"
+            ledger.add([scribe.oab(after(day, 3 * 3600 + 9), failed, book)], False)
         if day.weekday() == 1:
             moment, number = after(day, 9 * 3600 + 1740), day.toordinal() % 24 + 1
             parameters = (("Identity", f"user{number:02d}@{ledger.server.mail_domain}"), ("ProhibitSendQuota", "5 GB"))
@@ -60,33 +64,41 @@ def weekly_work(ledger: Ledger, start: datetime, end: datetime) -> None:
 
 def address_book_url(ledger: Ledger, moment: datetime, remake: bool = False) -> None:
     """An administrator gives the address book a proper address in ECP; `remake`: removes and makes it again as well."""
-    server, scribe = ledger.server, ledger.scribe
-    name, client = server.name, "10.0.0.21"
-    user = f"{server.netbios}\\exadmin"
-    identity = f"Identity='{scribe.ids.guid()}'"
-    url = "/ecp/DDI/DDIService.svc/SetObject?msExchEcpCanary=ADMIN.&schema=OABVirtualDirectory"
-    commands = [f"Set-OabVirtualDirectory.ExternalUrl='https://{server.mail_host}/OAB'.{identity}"]
+    name, server = ledger.server.name, ledger.server
+    vdir = f"{name}\\OAB (Default Web Site)"
+    commands = [("Set-OabVirtualDirectory", {"ExternalUrl": f"https://{server.mail_host}/OAB", "Identity": vdir})]
     if remake:
-        folder = f"{server.install}\\FrontEnd\\HttpProxy\\OAB"
-        new = f"WebSiteName='Default Web Site'.Server='{name}'.Role='ClientAccess'"
-        commands = [
-            f"Remove-OABVirtualDirectory.Force=$true.Identity='{name}\\OAB (Default Web Site)'",
-            f"New-OABVirtualDirectory.{new}.InternalURL='https://{server.fqdn}/OAB'.Path='{folder}'",
-            *commands,
-        ]
-    agent = facts()["agents"]["browser"][0]
-    for number, command in enumerate(commands):
-        time = after(moment, 1.4 * number)
-        query = url.partition("?")[2]
-        hit = Hit(
-            time, client, "POST", url.partition("?")[0], query=query, agent=agent, user=user, protocol="Ecp",
-            auth="Negotiate", host=server.mail_host, anchor=f"Sid~{DOMAIN_SID}-1101", hint="WindowsIdentity",
-            bytes_in=900, bytes_out=1400, taken=700, referer=f"https://{server.mail_host}/ecp/VDirMgmt/EditOABVDir.aspx",
-        )  # fmt: skip
-        ledger.hit(hit, planted=False)
-        ledger.add([scribe.ecp(time, command, url)], False)
-        ledger.add([scribe.ecp_activity(time, "exadmin@example.com", url)], False)
-        verb, _, rest = command.partition(".")
-        pairs = [tuple(part.split("=", 1)) for part in rest.replace("'", "").split(".") if part.count("=") == 1]
-        parameters = [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
-        ledger.add([scribe.audit(time, verb, parameters, user, f"{name}\\OAB (Default Web Site)")], False)
+        new = {
+            "WebSiteName": "Default Web Site",
+            "Server": name,
+            "Role": "ClientAccess",
+            "InternalURL": f"https://{server.fqdn}/OAB",
+            "Path": f"{server.install}\\FrontEnd\\HttpProxy\\OAB",
+        }
+        remove = {"Force": "$true", "Identity": vdir}
+        commands = [("Remove-OABVirtualDirectory", remove), ("New-OABVirtualDirectory", new), *commands]
+    for number, (command, parameters) in enumerate(commands):
+        _in_ecp(ledger, after(moment, 1.4 * number), command, parameters)
+
+
+def _in_ecp(ledger: Ledger, moment: datetime, command: str, parameters: dict[str, str]) -> None:
+    """One command of a signed-in administrator in ECP, in the five logs that record it."""
+    server, scribe = ledger.server, ledger.scribe
+    user, agent = f"{server.netbios}\\exadmin", facts()["agents"]["browser"][0]
+    stem, query = "/ecp/DDI/DDIService.svc/SetObject", "msExchEcpCanary=ADMIN.&schema=OABVirtualDirectory"
+    hit = Hit(
+        moment, "10.0.0.21", "POST", stem, query=query, agent=agent, user=user, protocol="Ecp", auth="Negotiate",
+        anchor=f"Sid~{DOMAIN_SID}-1101", hint="WindowsIdentity", bytes_in=900, bytes_out=1400, taken=700,
+        referer=f"https://{server.mail_host}/ecp/VDirMgmt/EditOABVDir.aspx", relay=Relay(stem, query, user, agent),
+    )  # fmt: skip
+    ledger.hit(hit, planted=False)
+    texts = (f"{key}={value}" if value.startswith("$") else f"{key}='{value}'" for key, value in parameters.items())
+    url = f"{stem}?{query}"
+    ledger.add(
+        [
+            scribe.ecp(moment, ".".join((command, *texts)), url),
+            scribe.ecp_activity(moment, f"exadmin@{server.mail_domain}", url),
+            scribe.audit(moment, command, tuple(parameters.items()), user, f"{server.name}\\OAB (Default Web Site)"),
+        ],
+        planted=False,
+    )
