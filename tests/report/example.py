@@ -143,6 +143,21 @@ FINDINGS = (
     finding(
         50, "Memory of the log-on process dumped", "high", at(4, 2, 10), subject=Subject(path="C:\\root\\lsass.dmp")
     ),
+    *(
+        finding(
+            60 + index,
+            message("check.rare-page.title", page=f"/owa/auth/page{index}.aspx"),
+            "medium",
+            at(4, 9 + index),
+            detection="rare-page",
+            origin="check",
+            explanation=message(
+                "check.rare-page.explain-unknown", page=f"/owa/auth/page{index}.aspx", clients=index + 1
+            ),
+            subject=Subject(url=f"/owa/auth/page{index}.aspx"),
+        )
+        for index in range(2)
+    ),
     finding(
         51,
         "Requests by a known vulnerability scanner",
@@ -332,7 +347,7 @@ DETECTIONS = (
     DetectionState("00000000-0000-4000-8000-000000000001", "fired", "Back-end address forged in an anchor mailbox"),
     DetectionState("00000000-0000-4000-8000-000000000900", "quiet", "Transport agent outside the install folder"),
     DetectionState("sigma-windows", "not-applicable", "Service installed", "no log of this kind is read"),
-    DetectionState("oab", "evidence-missing", "Download outside the folder", message("missing.oab-generator")),
+    DetectionState("oab", "evidence-missing", "Download outside the folder", "oab-generator, httpproxy"),
     DetectionState("broken", "failed", "A check that broke", "ZeroDivisionError in line 3"),
 )
 NOTICES = (

@@ -124,6 +124,17 @@ def test_a_finding_leads_down_to_its_raw_line() -> None:
         assert part in text
 
 
+def test_findings_with_titles_of_their_own_make_one_group() -> None:
+    (group,) = page(one_server()).xpath("//details[contains(@class,'group')][contains(., '/owa/auth/page1.aspx')]")
+    assert group.xpath("string(summary/span[@class='title'])") == EN.text("check.rare-page.name")
+    own = group.xpath(".//span[@class='own']/text()")
+    assert own == [EN.text("check.rare-page.title", page=f"/owa/auth/page{index}.aspx") for index in range(2)]
+    reasons = [one for one in group.xpath(".//p/text()") if one.startswith("The server answered requests for")]
+    assert len(reasons) == 2
+    (advice,) = group.xpath(".//ul[li='Keep the log file.']")
+    assert not advice.xpath("ancestor::details[contains(@class,'finding')]")
+
+
 def test_urls_are_defanged_but_raw_lines_are_as_they_were() -> None:
     one = finding(1, "Title", "high", at(1))
     evidence = (replace(one.evidence[0], raw="GET http://evil.example/ \x1b"),)

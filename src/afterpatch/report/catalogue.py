@@ -133,6 +133,20 @@ class Catalogue:
         found = self.rules.get(detection.id, {}).get("title")
         return str(found or self.words(detection.title) or detection.id)
 
+    def detection_name(self, finding: Finding) -> str:
+        """What a finding's detection is called, where its findings have titles of their own; "" where unknown."""
+        names = (f"check.{finding.detection}.name", f"{finding.origin}.name")
+        return next((self.texts[name] for name in names if name in self.texts), "")
+
+    def detection_detail(self, detection: DetectionState) -> str:
+        """Why it ended so: for missing evidence the kinds of artifacts, in words."""
+        if detection.state != "evidence-missing" or parse_message(detection.detail):
+            return self.words(detection.detail)
+        kinds = [self.name("artifact", one.strip()) for one in detection.detail.split(",")]
+        return (
+            self.text("ui.list-separator").join(kinds) if "|" not in detection.detail else self.words(detection.detail)
+        )
+
     def explanation(self, finding: Finding) -> str:
         """Why it fired, in this language."""
         return str(self.rule_text(finding, "explain") or self.words(finding.explanation))

@@ -148,6 +148,7 @@ def _words(catalogue: Catalogue) -> dict[str, Any]:
         "benign": catalogue.benign,
         "next_steps": catalogue.next_steps,
         "detection_title": catalogue.detection_title,
+        "detection_detail": catalogue.detection_detail,
         "moment": lambda when: times.moment(when, catalogue),
         "span": lambda first, last: times.span(first, last, catalogue),
         "chain_name": lambda chain: _chain_name(chain, catalogue),

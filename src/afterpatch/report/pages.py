@@ -11,7 +11,7 @@ from afterpatch.model import DetectionState, EvidenceRef, Finding, Notice, Serve
 from afterpatch.model.finding import SEVERITIES, STAGES
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.pictures import severity_of
-from afterpatch.report.text import shorten, visible
+from afterpatch.report.text import parse_message, shorten, visible
 
 MAX_RAW = 2_000
 MAX_VALUE = 400
@@ -62,10 +62,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class ShownFinding:
-    """A finding with its place on the page and the proofs that are shown."""
+    """A finding with its place on the page and the proofs that are shown. `title` is "" where it is the group's."""
 
     finding: Finding
     anchor: str
+    title: str
     subject: tuple[tuple[str, str], ...]
     proofs: tuple[Proof, ...]
     hidden: int
@@ -73,7 +74,10 @@ class ShownFinding:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All findings of one detection with one title; `findings` the ones shown, `total` how many there are."""
+    """All findings of one detection; `findings` the ones shown, `total` how many there are.
+
+    `same_reason` and `same_advice`: all of them have one explanation, and one list of causes and steps.
+    """
 
     title: str
     severity: str
@@ -81,6 +85,8 @@ class Group:
     last: datetime | None
     total: int
     findings: tuple[ShownFinding, ...]
+    same_reason: bool = True
+    same_advice: bool = True
 
     @property
     def hidden(self) -> int:
@@ -94,10 +100,11 @@ def severity_rank(severity: str) -> int:
 
 
 def groups(findings: Sequence[Finding], catalogue: Catalogue, prefix: str, budget: Budget) -> tuple[Group, ...]:
-    """The findings by detection and title, the most severe and the earliest first."""
+    """The findings by detection and kind of title, the most severe and the earliest first."""
     together: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        together.setdefault((finding.detection, finding.title), []).append(finding)
+        named = parse_message(finding.title)  # a title with values in it: one group for all of them
+        together.setdefault((finding.detection, named.key if named else finding.title), []).append(finding)
     made = [sorted(group, key=_order) for group in together.values()]
     made.sort(key=lambda group: (*_order(group[0]), group[0].detection))
     numbers = {id(finding): index for index, finding in enumerate(findings)}
@@ -118,20 +125,33 @@ def _group(
     index: int,
 ) -> Group:
     first, shown = group[0], []
+    title = group_title(group, catalogue)
     for finding in group[: MAX_IN_GROUP if index < MAX_GROUPS else 0]:
-        one = _shown(finding, f"{prefix}f{numbers[id(finding)]}")
+        own = "" if catalogue.title(finding) == title else shorten(catalogue.title(finding), MAX_VALUE)
+        one = _shown(finding, f"{prefix}f{numbers[id(finding)]}", own)
         if not budget.take(_texts(one)):
             break
         shown.append(one)
     times = [time for one in group for time in (one.time, one.end_time) if time]
     severity = first.severity if first.severity in SEVERITIES else "info"
-    title = shorten(catalogue.title(first), MAX_VALUE)
-    return Group(title, severity, min(times, default=None), max(times, default=None), len(group), tuple(shown))
+    same_reason = all(one.explanation == first.explanation for one in group)
+    advice = (first.benign_causes, first.next_steps)
+    same_advice = all((one.benign_causes, one.next_steps) == advice for one in group)
+    title, start, end = shorten(title, MAX_VALUE), min(times, default=None), max(times, default=None)
+    return Group(title, severity, start, end, len(group), tuple(shown), same_reason, same_advice)
 
 
-def _shown(finding: Finding, anchor: str) -> ShownFinding:
+def group_title(group: Sequence[Finding], catalogue: Catalogue) -> str:
+    """What a group is called: its findings' title, or, where they have titles of their own, the detection's name."""
+    first = catalogue.title(group[0])
+    if all(one.title == group[0].title for one in group):
+        return first
+    return catalogue.detection_name(group[0]) or first
+
+
+def _shown(finding: Finding, anchor: str, title: str) -> ShownFinding:
     proofs = tuple(_proof(one) for one in finding.evidence[:MAX_PROOFS])
-    return ShownFinding(finding, anchor, subject_pairs(finding), proofs, len(finding.evidence) - len(proofs))
+    return ShownFinding(finding, anchor, title, subject_pairs(finding), proofs, len(finding.evidence) - len(proofs))
 
 
 def _texts(one: ShownFinding) -> Iterable[str]:

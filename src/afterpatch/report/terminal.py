@@ -17,11 +17,11 @@ from afterpatch.model import (
     ServerExamination,
     TimelineEntry,
 )
-from afterpatch.model.finding import SEVERITIES, STAGES
+from afterpatch.model.finding import STAGES
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.layout import Page, pad, text_width
-from afterpatch.report.pages import entry_title
-from afterpatch.report.text import shorten
+from afterpatch.report.pages import entry_title, severity_rank
+from afterpatch.report.text import parse_message, shorten
 from afterpatch.report.times import moment, span
 
 MAX_ACTIONS = 7
@@ -276,8 +276,9 @@ class _Writer:
             self.page.heading(self.t(heading))
         groups: dict[tuple[int, str], list[Finding]] = {}
         for finding in findings:
-            rank = SEVERITIES.index(finding.severity) if finding.severity in SEVERITIES else 0
-            groups.setdefault((-rank, self.catalogue.title(finding)), []).append(finding)
+            named = parse_message(finding.title)
+            title = (self.catalogue.detection_name(finding) if named else "") or self.catalogue.title(finding)
+            groups.setdefault((-severity_rank(finding.severity), title), []).append(finding)
         for (_, title), group in sorted(groups.items())[: MAX_ITEMS * 3]:
             severity = group[0].severity
             self.page.put(
