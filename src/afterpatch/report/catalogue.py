@@ -143,9 +143,7 @@ class Catalogue:
         if detection.state != "evidence-missing" or parse_message(detection.detail):
             return self.words(detection.detail)
         kinds = [self.name("artifact", one.strip()) for one in detection.detail.split(",")]
-        return (
-            self.text("ui.list-separator").join(kinds) if "|" not in detection.detail else self.words(detection.detail)
-        )
+        return self.text("ui.list-separator").join(kinds)
 
     def explanation(self, finding: Finding) -> str:
         """Why it fired, in this language."""

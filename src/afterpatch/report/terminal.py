@@ -166,7 +166,7 @@ class _Writer:
         self.more(len(chain.steps) - MAX_ITEMS, 4)
         self.actors(chain.actors)
         if chain.overlaps:
-            page.put(f"{self.t('ui.overlap')} {self.listed(c.every(chain.overlaps), 5)}", "    ", "    ")
+            page.put(self.t("ui.overlap", names=self.listed(c.every(chain.overlaps), 5)), "    ", "    ")
             page.put(self.t("ui.overlap-caution"), "    ", "    ", "dim")
 
     def actors(self, actors: Sequence[Actor]) -> None:
