@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from afterpatch.detect.sigma.correlate import CorrelationEvent, correlate
-from afterpatch.detect.sigma.mapping import MappedView
 from afterpatch.detect.sigma.model import Example
 from afterpatch.parsers.fields import derive
 
-
-def _sibling(name: str) -> ModuleType:
-    found = sys.modules.get(f"afterpatch_test_{name}")
-    if found is not None:
-        return found
-    spec = importlib.util.spec_from_file_location(f"afterpatch_test_{name}", Path(__file__).parent / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-rulekit = _sibling("rulekit")
 START = datetime(2021, 3, 3, 6, 59, 10, tzinfo=UTC)
 ASKED = ("source.ip", "url.page", "AuthenticatedUser", "ActAsUser", "cmdlet.caller")
 
 
-def fired(rows: Sequence[Example], every: timedelta) -> set[str]:
+def fired(kit: ModuleType, rows: Sequence[Example], every: timedelta) -> set[str]:
     """Names of the correlations that fire when the rows come one after the other."""
-    names = {one.id: one.name for one in rulekit.rule_set().correlations}
+    names = {one.id: one.name for one in kit.rule_set().correlations}
     events = []
     for number, row in enumerate(rows):
-        record = rulekit.record_of(rulekit.raw_log(row, whole=True), row.kind)
+        record = kit.record_of(kit.raw_log(row, whole=True), row.kind)
         view = derive(record.kind, record.fields)
         values = {name: found[0] for name in ASKED if (found := view.get(name)) is not None}
-        for rule in rulekit.compiled().values():
-            if row.kind in rule.kinds and rule.match(MappedView(view, rule.mapping, row.kind)):
-                events.append(CorrelationEvent(rule.rule.id, START + number * every, values, number))
-    return {names[hit.rule_id] for hit in correlate(rulekit.rule_set(), events)}
+        for name in sorted(kit.fired_on(record)):
+            events.append(CorrelationEvent(kit.compiled()[name].rule.id, START + number * every, values, number))
+    return {names[hit.rule_id] for hit in correlate(kit.rule_set(), events)}
 
 
 def iis(rest: str) -> Example:
@@ -54,7 +34,13 @@ def iis(rest: str) -> Example:
 
 
 def anchor(value: str, status: str, ip: str = "203.0.113.21") -> Example:
-    fields = {"AnchorMailbox": value, "HttpStatus": status, "ClientIpAddress": ip, "Method": "POST", "UrlStem": "/ecp/y.js"}
+    fields = {
+        "AnchorMailbox": value,
+        "HttpStatus": status,
+        "ClientIpAddress": ip,
+        "Method": "POST",
+        "UrlStem": "/ecp/y.js",
+    }
     return Example("httpproxy", tuple(fields.items()))
 
 
@@ -67,7 +53,12 @@ def command(name: str, parameters: str, user: str = "EXAMPLE\\user1") -> Example
 
 
 def read_as(mailbox: int) -> Example:
-    fields = {"SoapAction": "GetItem", "HttpStatus": "200", "AuthenticatedUser": "svc1@example.com", "ClientIpAddress": "198.51.100.7"}
+    fields = {
+        "SoapAction": "GetItem",
+        "HttpStatus": "200",
+        "AuthenticatedUser": "svc1@example.com",
+        "ClientIpAddress": "198.51.100.7",
+    }
     return Example("ews", (*fields.items(), ("ActAsUser", f"user{mailbox}@example.com")))
 
 
@@ -77,9 +68,13 @@ ROLE = command("New-ManagementRoleAssignment", '-Role "Mailbox Import Export" -U
 REMOVED = command("Remove-MailboxExportRequest", '-Identity "user1\\x" -Confirm "False"')
 NAMES = ("OutlookEN", "ErrorAA", "zntwv", "getpp", "Err0r")
 DENIED = Example(
-    "iis", (), "2021-03-03 06:59:10 192.0.2.10 POST /ews/exchange.asmx - 443 - 203.0.113.80 Mozilla/5.0 - 401 1 2148074252 10"
+    "iis",
+    (),
+    "2021-03-03 06:59:10 192.0.2.10 POST /ews/exchange.asmx - 443 - 203.0.113.80 Mozilla/5.0 - 401 1 2148074252 10",
 )
-PAGE_DENIED = iis("GET /owa/auth/logon.aspx url=https%3a%2f%2fmail.example.com&reason=2 443 - 203.0.113.80 Mozilla/5.0 - 200")
+PAGE_DENIED = iis(
+    "GET /owa/auth/logon.aspx url=https%3a%2f%2fmail.example.com&reason=2 443 - 203.0.113.80 Mozilla/5.0 - 200"
+)
 PAGE_ERROR = iis("POST /ecp/default.aspx - 443 EXAMPLE\\user1 203.0.113.59 Mozilla/5.0 - 500")
 SMTP_DENIED = Example(
     "smtp",
@@ -105,8 +100,8 @@ MINUTE = timedelta(minutes=1)
         ("smtp-guessing", [SMTP_DENIED] * 20, 2 * MINUTE),
     ],
 )
-def test_enough_in_time_fires(name: str, rows: list[Example], every: timedelta) -> None:
-    assert name in fired(rows, every)
+def test_enough_in_time_fires(kit: ModuleType, name: str, rows: list[Example], every: timedelta) -> None:
+    assert name in fired(kit, rows, every)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +119,12 @@ def test_enough_in_time_fires(name: str, rows: list[Example], every: timedelta) 
         ("smtp-guessing", [SMTP_DENIED] * 19, 2 * MINUTE),
     ],
 )
-def test_too_little_stays_quiet(name: str, rows: list[Example], every: timedelta) -> None:
-    assert name not in fired(rows, every)
+def test_too_little_stays_quiet(kit: ModuleType, name: str, rows: list[Example], every: timedelta) -> None:
+    assert name not in fired(kit, rows, every)
 
 
-def test_every_correlation_is_tested() -> None:
-    assert {one.name for one in rulekit.rule_set().correlations} == {
+def test_every_correlation_is_tested(kit: ModuleType) -> None:
+    assert {one.name for one in kit.rule_set().correlations} == {
         "proxylogon-chain", "export-sequence", "shell-name-sweep", "viewstate-error-run", "ews-many-mailboxes",
         "sign-in-guessing", "logon-page-guessing", "smtp-guessing",
     }  # fmt: skip

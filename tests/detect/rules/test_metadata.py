@@ -20,8 +20,9 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 }
 CHINESE: dict[str, dict[str, Any]] = yaml.safe_load((RULES / "zh-CN.yml").read_text("utf-8"))
 CHAINS = {
-    "", "proxylogon", "proxyshell", "proxytoken", "proxynotshell", "owassrf", "viewstate", "cve-2021-42321", "cve-2021-28480",
-    "cve-2026-42897", "powershell-deserialisation", "ntlm-relay", "web-shell", "iis-persistence", "mail-theft", "tampering",
+    "", "proxylogon", "proxyshell", "proxytoken", "proxynotshell", "owassrf", "viewstate", "cve-2021-42321",
+    "cve-2021-28480", "cve-2026-42897", "powershell-deserialisation", "ntlm-relay", "web-shell", "iis-persistence",
+    "mail-theft", "tampering",
 }  # fmt: skip
 HAN = re.compile(r"[\u4e00-\u9fff]")
 EACH = pytest.mark.parametrize("name", sorted(DOCUMENTS))

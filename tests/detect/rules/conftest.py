@@ -1,13 +1,19 @@
-"""Turns a rule's example into raw bytes of a log, reads them back, and judges the record as the plane would."""
+"""Turns a rule's example into raw bytes of a log, reads them back, and judges the record as the plane would.
+
+Tests get this module as the fixture `kit`; `case` walks every example of every shipped rule."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
+import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 import afterpatch.detect as detect
 from afterpatch.detect.sigma.compile import CompiledRule, compile_rules
@@ -73,3 +79,30 @@ def is_candidate(rule: CompiledRule, raw: str) -> bool:
     if rule.necessary is None or _NEEDLESS.search(line):
         return True
     return any(all(literal in line for literal in clause) for clause in rule.necessary.clauses)
+
+
+def fired_on(record: Record, side: str = "") -> set[str]:
+    """Names of the rules that fire on a record."""
+    view = derive(record.kind, record.fields, side)
+    rules = [one for one in compiled().values() if record.kind in one.kinds]
+    return {one.rule.name for one in rules if one.match(MappedView(view, one.mapping, record.kind))}
+
+
+@pytest.fixture(scope="session")
+def kit() -> ModuleType:
+    return sys.modules[__name__]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" not in metafunc.fixturenames:
+        return
+    cases = [
+        pytest.param(
+            (rule.name, example, wanted, whole), id=f"{rule.name}-{word}-{index}-{'whole' if whole else 'own'}"
+        )
+        for rule in rule_set().rules
+        for wanted, word, examples in ((True, "fire", rule.keys.fire), (False, "quiet", rule.keys.quiet))
+        for index, example in enumerate(examples)
+        for whole in ((True,) if example.line else (True, False))
+    ]
+    metafunc.parametrize("case", cases)
