@@ -268,7 +268,7 @@ def breached() -> ServerExamination:
             ),
             (ImpactItem("lsass-dump", "C:\\root\\lsass.dmp", "known", ("F0050",)),),
             (ImpactItem("host", message("impact.bytes-unknown"), "not-determinable"),),
-            ImpactItem("bytes-out", "18 220 113", "estimated"),
+            ImpactItem("bytes-out", "18220113", "estimated"),
         ),
         coverage=(
             Coverage("iis", 48, 1_204_334, 310_223_110, at(1, month=2), at(19, 23, 59), bad=3, lines=1_204_400),

@@ -6,6 +6,7 @@ from afterpatch.report.html import render_html
 from afterpatch.report.run import RunInfo
 from afterpatch.report.terminal import render_terminal
 from afterpatch.report.text import message
+from afterpatch.report.wording import wording
 
 __all__ = [
     "LANGUAGES",
@@ -19,4 +20,5 @@ __all__ = [
     "render_terminal",
     "run_from",
     "to_bytes",
+    "wording",
 ]

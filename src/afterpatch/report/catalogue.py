@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from afterpatch.model import Chain, DetectionState, Finding, ImpactItem, Notice, UsageError, parse_iso
+from afterpatch.report.figures import number, size
 from afterpatch.report.text import Message, defang_host, parse_message, parse_notice, readable
 
 LANGUAGES = ("en", "zh-CN")
@@ -87,7 +88,11 @@ class Catalogue:
 
     def value(self, item: ImpactItem) -> str:
         """An impact's value: evidence, but for what cannot be determined, where it is a text of ours."""
-        return self.words(item.value) if item.certainty == "not-determinable" else item.value
+        if item.certainty == "not-determinable":
+            return self.words(item.value)
+        if item.what == "bytes-out" and item.value.isascii() and item.value.isdecimal() and len(item.value) < 20:
+            return f"{number(int(item.value))} ({size(int(item.value))})"
+        return item.value
 
     def every(self, texts: Sequence[str]) -> list[str]:
         """`words` of each."""

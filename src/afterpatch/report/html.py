@@ -19,9 +19,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from afterpatch.model import Chain, Examination, ServerExamination, TimelineEntry
+from afterpatch.model import Chain, Examination, ServerExamination
 from afterpatch.model.finding import SEVERITIES, STAGES
-from afterpatch.report import pages, times
+from afterpatch.report import figures, pages, times
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.pages import Budget, Group, Raw, TimelineRow
 from afterpatch.report.pictures import (
@@ -152,14 +152,14 @@ def _words(catalogue: Catalogue) -> dict[str, Any]:
         "moment": lambda when: times.moment(when, catalogue),
         "span": lambda first, last: times.span(first, last, catalogue),
         "chain_name": lambda chain: _chain_name(chain, catalogue),
-        "entry_title": lambda server, entry: _entry_title(server, entry, catalogue),
+        "step_rows": lambda server, chain: pages.step_rows(server, chain, catalogue),
     }
 
 
 def _constants() -> dict[str, Any]:
     return {
-        "number": times.number,
-        "size": times.size,
+        "number": figures.number,
+        "size": figures.size,
         "minute": times.minute,
         "iso": times.iso,
         "short": _short,
@@ -191,11 +191,6 @@ def _short(text: str, limit: int) -> str:
 
 def _chain_name(chain: str, catalogue: Catalogue) -> str:
     return catalogue.texts.get(f"chain.{chain}.name", chain) if chain else catalogue.text("ui.other-findings")
-
-
-def _entry_title(server: ServerExamination, entry: TimelineEntry, catalogue: Catalogue) -> str:
-    wanted = set(entry.findings)
-    return pages.entry_title(entry, {one.id: one for one in server.findings if one.id in wanted}, catalogue)
 
 
 def _stage_times(server: ServerExamination, chain: Chain) -> dict[str, datetime | None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from afterpatch.model import DetectionState, EvidenceRef, Finding, Notice, ServerExamination, TimelineEntry
+from afterpatch.model import Chain, DetectionState, EvidenceRef, Finding, Notice, ServerExamination, TimelineEntry
 from afterpatch.model.finding import SEVERITIES, STAGES
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.pictures import severity_of
@@ -222,6 +222,37 @@ def entry_title(entry: TimelineEntry, findings: Mapping[str, Finding], catalogue
     named = (findings[one] for one in entry.findings if one in findings)
     same = next((one for one in named if one.title == entry.what), None)
     return shorten(catalogue.title(same) if same else catalogue.words(entry.what), MAX_VALUE)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """All steps of a chain with one title: when it was first and last, how often, and where first."""
+
+    first: datetime
+    last: datetime
+    what: str
+    ip: str
+    place: str
+    findings: tuple[str, ...]
+    count: int
+
+
+def step_rows(server: ServerExamination, chain: Chain, catalogue: Catalogue) -> tuple[StepRow, ...]:
+    """A chain's steps by title, in the order of their first time."""
+    wanted = {one for step in chain.steps for one in step.findings}
+    findings = {one.id: one for one in server.findings if one.id in wanted}
+    together: dict[str, list[TimelineEntry]] = {}
+    for step in sorted(chain.steps, key=lambda step: step.time):
+        together.setdefault(entry_title(step, findings, catalogue), []).append(step)
+    return tuple(_step(what, steps) for what, steps in together.items())
+
+
+def _step(what: str, steps: Sequence[TimelineEntry]) -> StepRow:
+    first = steps[0]
+    place = first.subject.url or first.subject.path
+    shown_place = "" if place in what else shorten(place, 200)
+    ip = shorten(first.subject.ip, 60)
+    return StepRow(first.time, steps[-1].time, what, ip, shown_place, first.findings, len(steps))
 
 
 def stage_times(server: ServerExamination, chain: str, findings: Sequence[str]) -> dict[str, datetime]:

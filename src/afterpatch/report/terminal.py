@@ -15,12 +15,11 @@ from afterpatch.model import (
     ImpactItem,
     Notice,
     ServerExamination,
-    TimelineEntry,
 )
 from afterpatch.model.finding import STAGES
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.layout import Page, pad, text_width
-from afterpatch.report.pages import entry_title, severity_rank
+from afterpatch.report.pages import StepRow, severity_rank, step_rows
 from afterpatch.report.text import parse_message, shorten
 from afterpatch.report.times import moment, span
 
@@ -160,10 +159,10 @@ class _Writer:
         page.put(span(chain.first_seen, chain.last_seen, c), f"    {self.t('ui.seen')}{self.colon}", "      ")
         if chain.sources:
             page.put(self.listed(chain.sources, MAX_SOURCES), f"    {self.t('ui.sources')}{self.colon}", "      ")
-        findings = {one.id: one for one in server.findings} if chain.steps else {}
-        for step in chain.steps[:MAX_ITEMS]:
-            self.step(step, entry_title(step, findings, c))
-        self.more(len(chain.steps) - MAX_ITEMS, 4)
+        steps = step_rows(server, chain, c)
+        for step in steps[:MAX_ITEMS]:
+            self.step(step)
+        self.more(len(steps) - MAX_ITEMS, 4)
         self.actors(chain.actors)
         if chain.overlaps:
             page.put(self.t("ui.overlap", names=self.listed(c.every(chain.overlaps), 5)), "    ", "    ")
@@ -180,11 +179,13 @@ class _Writer:
             self.page.item(f"{self.listed(actor.sources, 4)} · {stage} · {when}", indent=6)
         self.more(len(actors) - MAX_SOURCES, 6)
 
-    def step(self, step: TimelineEntry, what: str) -> None:
-        head = f"    {moment(step.time, self.catalogue)}  "
-        place = step.subject.url or step.subject.path
-        text = f"{what}  {shorten(place, 120)}" if place and place not in what else what
-        self.page.put(text, head, " " * text_width(head))
+    def step(self, step: StepRow) -> None:
+        head = f"    {moment(step.first, self.catalogue)}  "
+        often = ""
+        if step.count > 1:
+            often = f" ({self.t('ui.times-until', count=step.count, last=moment(step.last, self.catalogue))})"
+        place = f"  {shorten(step.place, 120)}" if step.place else ""
+        self.page.put(f"{step.what}{often}{place}", head, " " * text_width(head))
 
     def backdoors(self, backdoors: Sequence[BackDoor]) -> None:
         self.page.heading(self.t("ui.backdoors"))
