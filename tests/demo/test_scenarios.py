@@ -191,6 +191,14 @@ def test_the_two_servers_share_the_work_of_one_intrusion(written: Written) -> No
     assert ("EXCH02", "Ecp") not in kinds
 
 
+def test_commands_of_one_session_share_its_id(written: Written) -> None:
+    _, truth = written("intrusion")
+    lines = [line for item in truth.planted if "\\ECP\\Server\\" in item.path for line in item.lines]
+    groups = {re.findall(r"S:SID=([0-9a-f-]{36})", line)[0] for line in lines}
+    assert len(lines) > 10
+    assert len(groups) == 2
+
+
 def test_exchange_2010_writes_neither_proxy_nor_ecp_logs(written: Written) -> None:
     folder, _ = written("exchange-2010")
     names = {path.parent.name for path in logs(folder)}

@@ -154,14 +154,16 @@ class Scribe:
         }  # fmt: skip
         return self.named("mapi-http", hit.time, values)
 
-    def ecp(self, moment: datetime, command: str, url: str, error: str = "") -> Row:
-        """A row of the ECP server log."""
+    def ecp(self, moment: datetime, command: str, url: str, error: str = "", session: str = "") -> Row:
+        """A row of the ECP server log; commands of one signed-in session share its id."""
         data = event_data(
             (
-                ("S", "TIME", str(self.ids.number(8, 900))), ("S", "SID", self.ids.guid()), ("S", "CMD", command),
+                ("S", "TIME", str(self.ids.number(8, 900))), ("S", "SID", session or self.ids.guid()),
+                ("S", "CMD", command),
                 ("S", "REQID", ""), ("S", "URL", url), ("S", "REFERRER", ""), ("S", "EX", error),
                 ("S", "ACTID", self.ids.guid()), ("S", "RS", "0"), ("S", "BLD", self.build_at(moment).number),
-                ("S", "TNAME", "<null>"), ("S", "TID", ""), ("S", "USID", self.ids.guid()), ("S", "EDOID", ""),
+                ("S", "TNAME", "<null>"), ("S", "TID", ""), ("S", "USID", session or self.ids.guid()),
+                ("S", "EDOID", ""),
                 ("S", "ACID", ""),
             )
         )  # fmt: skip

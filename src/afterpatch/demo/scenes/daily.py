@@ -77,11 +77,12 @@ def address_book_url(ledger: Ledger, moment: datetime, remake: bool = False) -> 
         }
         remove = {"Force": "$true", "Identity": vdir}
         commands = [("Remove-OABVirtualDirectory", remove), ("New-OABVirtualDirectory", new), *commands]
+    session = ledger.scribe.ids.guid()
     for number, (command, parameters) in enumerate(commands):
-        _in_ecp(ledger, after(moment, 1.4 * number), command, parameters)
+        _in_ecp(ledger, after(moment, 1.4 * number), command, parameters, session)
 
 
-def _in_ecp(ledger: Ledger, moment: datetime, command: str, parameters: dict[str, str]) -> None:
+def _in_ecp(ledger: Ledger, moment: datetime, command: str, parameters: dict[str, str], session: str) -> None:
     """One command of a signed-in administrator in ECP, in the five logs that record it."""
     server, scribe = ledger.server, ledger.scribe
     user, agent = f"{server.netbios}\\exadmin", facts()["agents"]["browser"][0]
@@ -96,7 +97,7 @@ def _in_ecp(ledger: Ledger, moment: datetime, command: str, parameters: dict[str
     url = f"{stem}?{query}"
     ledger.add(
         [
-            scribe.ecp(moment, ".".join((command, *texts)), url),
+            scribe.ecp(moment, ".".join((command, *texts)), url, session=session),
             scribe.ecp_activity(moment, f"exadmin@{server.mail_domain}", url),
             scribe.audit(moment, command, tuple(parameters.items()), user, f"{server.name}\\OAB (Default Web Site)"),
         ],

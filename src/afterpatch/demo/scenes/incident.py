@@ -58,6 +58,7 @@ def _canaries(text: str) -> str:
 
 def _commands(ledger: Ledger) -> None:
     script = inert("external_url").decode()
+    sessions = {_canaries(mark): ledger.scribe.ids.guid() for mark in ("@FIRST@", "@SECOND@")}
     marks = {"@SCRIPT@": script, "@FQDN@": ledger.server.fqdn, "@SERVER@": ledger.server.name}
     for time, command, error in _lines()["commands"]:
         for mark, value in marks.items():
@@ -68,4 +69,4 @@ def _commands(ledger: Ledger) -> None:
         schema = "OABVirtualDirectory" if plain else "ResetOABVirtualDirectory"
         url = f"/ecp/DDI/DDIService.svc/{call}?msExchEcpCanary={canary}.&schema={schema}"
         error = error.replace("exist.The", "exist.\r\n\r\nThe")
-        ledger.add([ledger.scribe.ecp(utc(time), command, url, error)])
+        ledger.add([ledger.scribe.ecp(utc(time), command, url, error, sessions[canary])])

@@ -52,6 +52,7 @@ class ProxyLogon:
 
     def __init__(self, front: Ledger, forger: Forger, back: Ledger | None = None) -> None:
         self.front, self.back, self.forger = front, back or front, forger
+        self._session = ""
 
     def relay(self, moment: datetime, path: str, status: int = 200, host: str = "", **sizes: int) -> None:
         """One forged request: front-end rows here, the relayed row on the back end."""
@@ -85,6 +86,7 @@ class ProxyLogon:
     def plant(self, moment: datetime, path: str, host: str = "", resets: bool = True) -> None:
         """The write: read the address book, set the script, reset to `path`, clear. `path` may hold `{ex}`."""
         canary = self.front.scribe.ids.guid().replace("-", "")[:12]
+        self._session = self.front.scribe.ids.guid()
         vdir = self.front.scribe.ids.guid()
         self._ask(moment, "GetObject", canary, "OABVirtualDirectory", host)
         listing = "Get-OabVirtualDirectory.ADPropertiesOnly=$true.Identity=$null"
@@ -137,7 +139,10 @@ class ProxyLogon:
         self, moment: datetime, canary: str, call: str, commands: Sequence[str], schema: str = "OABVirtualDirectory"
     ) -> None:
         url = f"/ecp/DDI/DDIService.svc/{call}?msExchEcpCanary={canary}.&schema={schema}"
-        rows = (self.back.scribe.ecp(after(moment, 0.061 * n), command, url) for n, command in enumerate(commands))
+        rows = (
+            self.back.scribe.ecp(after(moment, 0.061 * n), command, url, session=self._session)
+            for n, command in enumerate(commands)
+        )
         self.back.add(rows)
 
     def page(self, path: str, moment: datetime, vdir: str) -> None:
