@@ -9,7 +9,7 @@ from datetime import datetime
 
 from afterpatch.assess.files import Found
 from afterpatch.assess.findings import Findings, Hit
-from afterpatch.detect.files.item import Facts, Inventory
+from afterpatch.detect.files.item import Facts, FileFinding, Inventory
 from afterpatch.detect.plane.tally import PageUse
 from afterpatch.knowledge import web_paths
 from afterpatch.model import EPOCH, SEVERITIES, Artifact, BackDoor, Finding, Subject, message, severity_at_least, stage_rank
@@ -97,7 +97,8 @@ class Doors:
         check = found.check
         if not check.kind or not severity_at_least(check.severity, "high"):
             return
-        door = self._door(check.path, self.url_of(check.path), check.kind)
+        path, kind = self._what(check)
+        door = self._door(path, self.url_of(path), kind)
         door.states.add(check.state)
         door.findings.append(found.finding)
         door.times += [moment for _name, moment in check.times]
@@ -108,6 +109,13 @@ class Doors:
             door.sha256 = self._hashes.get(found.artifact, "")
             if artifact.times_original and artifact.created is not None:
                 door.times.append(artifact.created)
+
+    def _what(self, check: FileFinding) -> tuple[str, str]:
+        """(path, kind): a compiled trace stands for its page, which is the back door."""
+        url = dict(check.facts).get("url", "")
+        if check.kind == "compiled-page" and url:
+            return self.path_of(url), "web-shell"
+        return check.path, check.kind
 
     def add_hit(self, hit: Hit) -> None:
         """Requests that a rule takes for the use of a back door."""

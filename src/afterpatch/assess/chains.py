@@ -72,19 +72,19 @@ def stage_of(hit: Hit) -> str:
     return "probed" if hit.role in LOOKING_ROLES and stage_rank(stage) > 0 else stage
 
 
-def build_chains(hits: Sequence[Hit]) -> list[Chain]:
-    """The chains of one server out of its hits, furthest first."""
+def build_chains(hits: Sequence[Hit], together: Sequence[set[str]] = ()) -> list[Chain]:
+    """The chains of one server out of its hits, furthest first. `together`: addresses that act as one."""
     by_chain: dict[str, list[Hit]] = {}
     for hit in hits:
         if hit.finding.chain and stage_of(hit) and hit.role != "admin":
             by_chain.setdefault(hit.finding.chain, []).append(hit)
-    chains = [_chain(name, members) for name, members in by_chain.items()]
+    chains = [_chain(name, members, together) for name, members in by_chain.items()]
     return sorted(chains, key=lambda chain: (-stage_rank(chain.stage), chain.first_seen or datetime.max, chain.id))
 
 
-def _chain(name: str, hits: list[Hit]) -> Chain:
+def _chain(name: str, hits: list[Hit], together: Sequence[set[str]]) -> Chain:
     way = ways().get(name, Way(name, name))
-    parties = _parties(hits)
+    parties = _parties(hits, together)
     times = [time for hit in hits for time in (hit.finding.time, hit.finding.end_time) if time is not None]
     stage = _furthest(hits)
     return Chain(
@@ -109,9 +109,9 @@ def _furthest(hits: Iterable[Hit]) -> str:
     return max((stage_of(hit) for hit in hits), key=stage_rank, default=STAGES[0])
 
 
-def _parties(hits: Sequence[Hit]) -> list[_Party]:
-    """Intruders by address. Addresses that go on with the same page, or with the same unusual client within minutes of
-    each other, are one. Rows without an address join the party that acted within minutes of them."""
+def _parties(hits: Sequence[Hit], together: Sequence[set[str]]) -> list[_Party]:
+    """Intruders by address; addresses that act as one are one. Rows without an address join the party that acted
+    within minutes of them."""
     parties: list[_Party] = []
     nameless: list[Hit] = []
     for hit in _ordered(hits):
@@ -119,10 +119,7 @@ def _parties(hits: Sequence[Hit]) -> list[_Party]:
         if not source:
             nameless.append(hit)
             continue
-        party = next((each for each in parties if source in each.sources), None)
-        if party is None:
-            party = _Party()
-            parties.append(party)
+        party = _party_of(source, parties, together)
         party.sources.add(source)
         party.hits.append(hit)
         seen = hit.group.seen.get("user_agent")
@@ -134,6 +131,21 @@ def _parties(hits: Sequence[Hit]) -> list[_Party]:
         if not near and not parties:
             parties.append(_Party(hits=[hit]))
     return parties
+
+
+def _party_of(source: str, parties: list[_Party], together: Sequence[set[str]]) -> _Party:
+    """The party of an address, a new one where it belongs to none; parties that turn out to be one are joined."""
+    friends = {source}.union(*(group for group in together if source in group))
+    mine = [party for party in parties if party.sources & friends]
+    if not mine:
+        mine = [_Party()]
+        parties.append(mine[0])
+    for other in mine[1:]:
+        mine[0].sources |= other.sources
+        mine[0].agents |= other.agents
+        mine[0].hits += other.hits
+        parties.remove(other)
+    return mine[0]
 
 
 def _near(hit: Hit, party: _Party) -> bool:

@@ -34,7 +34,8 @@ class Loaded:
 
 def load_detections(options: Options) -> Loaded:
     """Everything the plane looks for. Rules and lists that cannot be used become notices."""
-    folders = [RULES, *map(Path, options.rules)]
+    own = sorted(path for path in RULES.iterdir() if path.is_dir() and path.name != "lists")
+    folders = [*own, *map(Path, options.rules)]
     rules = load_rules(folders)
     compiled = compile_rules(rules, applicable_only=True)
     notices = [Notice(error.path, f"line {error.line}", f"notice.rule-refused: {error.message}") for error in rules.errors]

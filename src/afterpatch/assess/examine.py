@@ -12,10 +12,11 @@ from afterpatch.assess.chains import build_chains
 from afterpatch.assess.coverage import kind_coverage
 from afterpatch.assess.detections import Loaded
 from afterpatch.assess.exposure import exposure_of
-from afterpatch.assess.files import Found, facts_of
+from afterpatch.assess.files import facts_of
 from afterpatch.assess.findings import Findings, Hit, merged_pages
 from afterpatch.assess.gather import Gathered, Progress, gather
 from afterpatch.assess.impact import assess_impact
+from afterpatch.assess.links import companions, demoted, owned, owners, same_hands, scanners, unrelayed
 from afterpatch.assess.options import Options
 from afterpatch.assess.questions import answers, ask
 from afterpatch.assess.readings import installed_at, readings_of
@@ -25,11 +26,13 @@ from afterpatch.assess.tampering import tampering_findings
 from afterpatch.assess.timeline import build_timeline
 from afterpatch.assess.verdict import judge
 from afterpatch.detect.files.item import Inventory
+from afterpatch.detect.plane.tally import Group
 from afterpatch.knowledge import builds
 from afterpatch.knowledge.builds import Build
 from afterpatch.model import (
     SEVERITIES,
     Artifact,
+    BackDoor,
     Coverage,
     EvidenceSource,
     Examination,
@@ -82,7 +85,7 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     coverage = server_coverage(server, gathered)
     by_kind = {each.artifact: each for each in coverage}
     hits, findings, doors = _findings(number, server, gathered, options, by_kind)
-    chains = build_chains(hits)
+    chains = build_chains(hits, same_hands(hits, doors))
     asked = ask(by_kind, readings, installed, product, options)
     files = [found.finding for found in gathered.files.found if found.server == number]
     impact = assess_impact(hits, files, chains, server.name)
@@ -129,35 +132,40 @@ def _line(product: str) -> str:
 
 def _findings(
     number: int, server: Server, gathered: Gathered, options: Options, coverage: Mapping[str, Coverage]
-) -> tuple[list[Hit], list[Finding], list[object]]:
+) -> tuple[list[Hit], list[Finding], list[BackDoor]]:
     """(hits of chains, all findings, back doors)."""
     maker = Findings(server, gathered.loaded, gathered.hashes)
     hits = maker.of_scans(gathered.scans)
     found = [each for each in gathered.files.found if each.server == number]
-    hits += [_file_hit(each) for each in found if each.finding.chain and each.finding.stage]
+    hits += [_of_finding(each.finding) for each in found if each.finding.chain and each.finding.stage]
     uses = list(merged_pages(gathered.scans[a.index] for a in server.artifacts if a.index in gathered.scans).values())
     artifacts = {artifact.index: artifact for artifact in server.artifacts}
     facts = facts_of(server, gathered.configuration, gathered.scans)
     doors = Doors(facts, Inventory.of(a.path for a in server.artifacts), artifacts, gathered.hashes)
     for each in found:
         doors.add_file(each)
+    hits = demoted(unrelayed(hits), scanners(hits))
     for hit in hits:
         doors.add_hit(hit)
     rare = doors.rare_pages(uses, maker)
     doors.add_uses(uses)
-    tampering = tampering_findings(server, coverage, maker)
+    finished = doors.finish()
+    hits += [_of_finding(each) for each in rare if each.stage]
+    mapped = owners(hits, finished)
+    hits = owned(hits, mapped)
+    more = companions(hits)
+    hits, mapped = owned(hits, more), mapped | more
     findings = [hit.finding for hit in hits if hit.group.detection]
-    findings += [each.finding for each in found] + rare + tampering
-    findings = _within(_unique(findings), options)
-    return [hit for hit in hits if _in_time(hit.finding, options)], findings, doors.finish()  # type: ignore[return-value]
+    others = [*(each.finding for each in found), *rare, *tampering_findings(server, coverage, maker)]
+    findings += [replace(each, chain=mapped.get(each.id, each.chain)) for each in others]
+    return [hit for hit in hits if _in_time(hit.finding, options)], _within(_unique(findings), options), finished
 
 
-def _file_hit(found: Found) -> Hit:
-    from afterpatch.detect.plane.tally import Group
-
+def _of_finding(finding: Finding) -> Hit:
+    """A hit for a finding that no log row made."""
     group = Group("", ())
-    group.first = group.last = found.finding.time
-    return Hit(found.finding, group, "intrusion", "")
+    group.first = group.last = finding.time
+    return Hit(finding, group, "intrusion", "")
 
 
 def _in_time(finding: Finding, options: Options) -> bool:
