@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
-from example import RUN, example, one_server
+from example import RUN, at, example, one_server
 from hostile import VALUES, cycle, hostile
 
 from afterpatch.model import Examination
@@ -83,6 +84,33 @@ def test_findings_of_no_server_and_nothing_at_all() -> None:
     loose = render_terminal(Examination((), (), (), (), one_server().servers[0].findings), EN)
     assert "[critical] Requests to a web shell (14)" in loose
     assert "No Exchange server" in render_terminal(Examination((), (), (), ()), EN)
+
+
+def test_steps_of_one_title_are_told_once() -> None:
+    server = one_server().servers[0]
+    steps = tuple(replace(server.chains[0].steps[0], time=at(3, hour)) for hour in (9, 7, 8))
+    chains = (replace(server.chains[0], steps=steps),)
+    text = render_terminal(Examination((), (replace(server, chains=chains),), (), ()), EN, width=120)
+    assert (
+        "2021-03-03 07:00:00Z  Back-end address forged in an anchor mailbox (3 times, until 2021-03-03 09:00:00Z)"
+        in text
+    )
+
+
+def test_severe_findings_of_no_chain_are_told() -> None:
+    text = render_terminal(one_server(), EN)
+    assert (
+        text.index("What happened")
+        < text.index("[high] Memory of the log-on process dumped")
+        < text.index("Back doors")
+    )
+    assert "Requests by a known vulnerability scanner" not in text
+
+
+def test_bytes_are_read_with_their_unit() -> None:
+    assert "bytes in answers to the attacker: 18\u202f220\u202f113 (18.2 MB) [estimated]" in render_terminal(
+        one_server(), EN
+    )
 
 
 def test_wrap_breaks_long_words_and_wide_characters() -> None:

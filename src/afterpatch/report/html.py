@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from afterpatch.model import Chain, Examination, ServerExamination
+from afterpatch.model import BackDoor, Chain, Examination, ServerExamination
 from afterpatch.model.finding import SEVERITIES, STAGES
 from afterpatch.report import figures, pages, times
 from afterpatch.report.catalogue import Catalogue
@@ -71,6 +71,7 @@ class Part:
     groups: tuple[Group, ...]
     anchors: Mapping[str, str]
     rows: tuple[TimelineRow, ...]
+    titles: Mapping[str, str]
     pictures: tuple[TimelinePicture, ...]
     coverage: CoveragePicture | None
 
@@ -131,7 +132,8 @@ def _part(
     rows = pages.timeline_rows(server, catalogue, anchors, min(pages.MAX_TIMELINE, MAX_ROWS_IN_ALL // servers))
     period = periods.get(server.name) or question_period(server)
     coverage = coverage_picture(server.coverage, period)
-    return Part(key, index, server, groups, anchors, rows, timelines(server), coverage)
+    titles = {one.finding.id: one.title or group.title for group in groups for one in group.findings}
+    return Part(key, index, server, groups, anchors, rows, titles, timelines(server), coverage)
 
 
 def _words(catalogue: Catalogue) -> dict[str, Any]:
@@ -166,8 +168,8 @@ def _constants() -> dict[str, Any]:
         "stages": STAGES,
         "severities": SEVERITIES,
         "stage_times": _stage_times,
+        "door_findings": _door_findings,
         "first_anchor": lambda anchors, ids: next((anchors[one] for one in ids if one in anchors), ""),
-        "all_anchors": lambda anchors, ids: [(one, anchors[one]) for one in ids[:12] if one in anchors],
         "safe_state": lambda state: _one_of(state, _STATES, "inconclusive"),
         "safe_door": lambda state: _one_of(state, ("present", "deleted"), "unknown"),
         "safe_certainty": lambda one: _one_of(one, ("known", "estimated"), "not-determinable"),
@@ -196,6 +198,15 @@ def _chain_name(chain: str, catalogue: Catalogue) -> str:
 def _stage_times(server: ServerExamination, chain: Chain) -> dict[str, datetime | None]:
     found = pages.stage_times(server, chain.id, chain.findings)
     return {stage: found.get(stage) for stage in STAGES}
+
+
+def _door_findings(part: Part, door: BackDoor) -> list[tuple[str, str]]:
+    """(title, anchor) of the findings about a back door that are on the page, each title once."""
+    named: dict[str, str] = {}
+    for one in door.findings:
+        if one in part.anchors:
+            named.setdefault(part.titles[one], part.anchors[one])
+    return list(named.items())[:12]
 
 
 def _finalize(value: Any) -> Any:

@@ -29,6 +29,7 @@ MAX_BACKDOORS = 12
 MAX_ITEMS = 8
 MAX_SOURCES = 6
 MAX_TEXT = 300
+MEDIUM = severity_rank("medium")
 _VERDICT_STYLE = {"compromised": "red", "attempted": "yellow", "no-evidence": "cyan", "inconclusive": "magenta"}
 _VERDICT_MARK = {"compromised": "[!!]", "attempted": "[! ]", "no-evidence": "[--]", "inconclusive": "[??]"}
 _SEVERITY_STYLE = {"critical": "red", "high": "red", "medium": "yellow"}
@@ -146,6 +147,11 @@ class _Writer:
         for chain in server.chains[:MAX_CHAINS]:
             self.chain(chain, server)
         self.more(len(server.chains) - MAX_CHAINS)
+        told = {one for chain in server.chains for one in chain.findings}
+        others = [one for one in server.findings if one.id not in told and severity_rank(one.severity) >= MEDIUM]
+        if others:
+            self.page.put(self.t("ui.other-findings"), "  ", "  ", "bold")
+            self.findings(others, "")
 
     def chain(self, chain: Chain, server: ServerExamination) -> None:
         page, c = self.page, self.catalogue
