@@ -109,6 +109,18 @@ def compile_node(node: Node, limits: Limits) -> Judge:
     return _some(judges) if node.count == 1 else _at_least(judges, node.count)
 
 
+def _when_asked(node: Node, limits: Limits) -> Judge:
+    """The closure of a tree, made when the first record is judged: most rules of a large set never are."""
+    made: list[Judge] = []
+
+    def judge(view: FieldView) -> bool | None:
+        if not made:
+            made.append(compile_node(node, limits))
+        return made[0](view)
+
+    return judge
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
     """A rule that can judge records.
@@ -143,7 +155,7 @@ def compile_rule(rule: Rule, mappings: Mappings | None = None, limits: Limits | 
         necessary=necessary_of(condition, mapping),
         mapping=mapping,
         limits=limits,
-        judge=compile_node(condition, limits),
+        judge=_when_asked(condition, limits),
     )
 
 

@@ -6,6 +6,7 @@ dates stay text and a number keeps the way it was written.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from afterpatch.model import RuleError
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 40
 MAX_NODES = 200_000
-MAX_ALIASES = 100
+MAX_FLOW = 200
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -56,12 +57,14 @@ class Mapping:
 Tree = Scalar | Sequence | Mapping
 
 
+_INDENTED = re.compile(r"^[ ?-]{400}", re.MULTILINE)
+
+
 class _Bounds:
     """What one file may use up."""
 
     def __init__(self, path: str) -> None:
         self.path, self.nodes = path, 0
-        self.seen: dict[int, int] = {}
 
     def enter(self, node: yaml.Node, depth: int) -> None:
         self.nodes += 1
@@ -134,6 +137,8 @@ def _tree(node: yaml.Node, bounds: _Bounds, depth: int) -> Tree:
 
 def _too_deep(text: str) -> bool:
     """Flow brackets, counted without quotes: the composer recurses, so the depth is bounded before it starts."""
+    if text.count("[") + text.count("{") <= MAX_FLOW:
+        return False
     depth = deepest = 0
     for char in text:
         if char in "[{":
@@ -141,7 +146,7 @@ def _too_deep(text: str) -> bool:
             deepest = max(deepest, depth)
         elif char in "]}":
             depth = max(0, depth - 1)
-    return deepest > 200
+    return deepest > MAX_FLOW
 
 
 def _decode(data: bytes, path: str) -> str:
@@ -162,7 +167,7 @@ def read_documents(data: bytes, path: str) -> tuple[list[Tree], RuleError | None
     documents: list[Tree] = []
     try:
         text = _decode(data, path)
-        if _too_deep(text) or max((len(line) - len(line.lstrip(" -?")) for line in text.splitlines()), default=0) > 400:
+        if _too_deep(text) or _INDENTED.search(text):
             return documents, RuleError("nested too deep", path)
         for node in yaml.compose_all(text, Loader=_Loader):
             if node is not None and not (isinstance(node, yaml.ScalarNode) and node.value == ""):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from afterpatch.detect.sigma.mapping import COMPUTED, PLAIN, FieldMapping
 from afterpatch.detect.sigma.model import All, Item, Node, Not, Part, Regex, Text, Value, Wild
@@ -22,14 +23,17 @@ from afterpatch.detect.sigma.regex_literals import required_runs
 MAX_CLAUSES = 256
 MAX_LITERALS = 4
 MAX_PRODUCT = 12
+MAX_NARROWED = 64
 MIN_LENGTH = 3
-NEEDLESS_ENCODING = rb"%(?:25)*(?:3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
-"""A letter, digit or `_` that is percent-encoded (once or more often)."""
+NEEDLESS_ENCODING = rb"%(?:25)*(?:[uU]00)?(?:3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
+"""A letter, digit or `_` that is percent-encoded, once or more often, as `%41` or as IIS reads `%u0041`."""
 
 _RUNS = {
     True: re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.~:/$-]*[A-Za-z0-9_])?"),
     False: re.compile(r"[A-Za-z0-9_]+"),
 }
+
+_WORDS = re.compile(r"[a-z0-9_]+")
 
 Clause = tuple[bytes, ...]
 Clauses = tuple[Clause, ...]
@@ -55,12 +59,16 @@ class _Chooser:
 
     def __init__(self, common: frozenset[str]) -> None:
         self.common = common
+        self.worths: dict[bytes, float] = {}
 
     def worth(self, literal: bytes) -> float:
         """How much a literal selects: long is rare, words that are on most lines are worth next to nothing."""
-        text = literal.decode("ascii")
-        rare = [run for run in re.findall(r"[a-z0-9_]+", text) if run not in self.common]
-        return max((len(run) for run in rare), default=0) + len(text) / 100
+        known = self.worths.get(literal)
+        if known is None:
+            text = literal.decode("ascii")
+            rare = [run for run in _WORDS.findall(text) if run not in self.common]
+            known = self.worths[literal] = max((len(run) for run in rare), default=0) + len(text) / 100
+        return known
 
     def score(self, clauses: Clauses) -> float:
         """The worth of the weakest clause, less where there are many."""
@@ -69,7 +77,10 @@ class _Chooser:
 
     def clause(self, literals: Iterable[bytes]) -> Clause:
         """The best literals, without those that are inside another, and without common words beside a rare one."""
-        ordered = sorted(set(literals), key=lambda one: (-self.worth(one), one))
+        distinct = set(literals)
+        if len(distinct) == 1:
+            return tuple(distinct)
+        ordered = sorted(distinct, key=lambda one: (-self.worth(one), one))
         kept: list[bytes] = []
         for one in ordered:
             dull = kept and self.worth(one) < 1
@@ -101,8 +112,15 @@ class _Chooser:
         return tuple(_without_narrower(list(union))) or None
 
 
+@lru_cache(maxsize=8)
+def _chooser(common: frozenset[str]) -> _Chooser:
+    return _Chooser(common)
+
+
 def _without_narrower(clauses: list[Clause]) -> list[Clause]:
     """Without clauses that another one already covers (fewer literals, each inside one of theirs)."""
+    if len(clauses) == 1 or len(clauses) > MAX_NARROWED:
+        return clauses  # it is only thrift, and the work is quadratic
     kept: list[Clause] = []
     for clause in sorted(clauses, key=lambda one: (len(one), sum(map(len, one)), one)):
         if not any(all(any(short in long for long in clause) for short in wider) for wider in kept):
@@ -167,7 +185,7 @@ def _node(node: Node, mapping: FieldMapping, choose: _Chooser) -> Clauses | None
 def necessary_of(node: Node, mapping: FieldMapping) -> Necessary | None:
     """The clauses of a condition (already prepared by the mapping); None where there are none, or more than
     MAX_CLAUSES."""
-    clauses = _node(node, mapping, _Chooser(mapping.common))
+    clauses = _node(node, mapping, _chooser(mapping.common))
     return Necessary(clauses) if clauses and len(clauses) <= MAX_CLAUSES else None
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+from ahocorasick_rs import AhoCorasick
+
 from afterpatch.detect.sigma.model import ANY, Cidr, Compare, Exists, FieldRef, Regex, Text, Value
 from afterpatch.detect.sigma.regex import MAX_VALUE, regex_searcher
 from afterpatch.detect.sigma.text import fold, matcher
@@ -21,6 +23,9 @@ class Limits:
 
     truncated: int = 0
 
+
+MANY = 40
+"""More texts than this are looked for by one automaton."""
 
 Test = Callable[[tuple[str, ...], FieldView], bool | None]
 Check = Callable[[str], bool]
@@ -184,17 +189,17 @@ def _holds_any(inside: tuple[str, ...]) -> Check:
     if len(inside) == 1:
         only = inside[0]
         return lambda value: only in value
-    if len(inside) < 12:
+    if len(inside) > MANY:
+        find = AhoCorasick(list(inside)).find_matches_as_indexes
+        return lambda value: bool(find(value))
 
-        def loop(value: str) -> bool:
-            for one in inside:  # noqa: SIM110 - a generator costs twice the time here
-                if one in value:
-                    return True
-            return False
+    def loop(value: str) -> bool:
+        for one in inside:  # noqa: SIM110 - a generator costs twice the time here
+            if one in value:
+                return True
+        return False
 
-        return loop
-    search = re.compile("|".join(re.escape(one) for one in inside)).search
-    return lambda value: search(value) is not None
+    return loop
 
 
 def _texts(texts: Sequence[Text]) -> list[Test]:
