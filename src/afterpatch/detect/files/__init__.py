@@ -1,9 +1,10 @@
 """Findings about single files: web roots, staging places, compiled traces, IIS and transport configuration.
 
-`analyse_file` runs every analyser of `registry.ANALYSERS` over one file.
+`analyse_file` runs every analyser of `registry.ANALYSERS` over one file;
+`analyse_server` judges what needs several files of a server at once (configuration history, repeated compiles).
 """
 
-from afterpatch.detect.files.driver import analyse_file, as_finding
+from afterpatch.detect.files.driver import analyse_file, analyse_server, as_finding
 from afterpatch.detect.files.item import (
     CheckFailure,
     Facts,
@@ -27,6 +28,7 @@ __all__ = [
     "Inventory",
     "ServerFacts",
     "analyse_file",
+    "analyse_server",
     "as_finding",
     "detections",
 ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
+from afterpatch.detect.files.generations import generation_of, repeated
+from afterpatch.detect.files.history import Copy, compare, is_copy, read_copy
 from afterpatch.detect.files.item import CheckFailure, FileContext, FileFinding, FileItem
 from afterpatch.detect.files.registry import ANALYSERS
-from afterpatch.model import EvidenceRef, Finding, Subject
+from afterpatch.model import EvidenceRef, Finding, Notice, Subject
 
 RAISE = "AFTERPATCH_RAISE"
 MAX_FINDINGS = 200
@@ -22,6 +25,7 @@ def guarded(name: str, path: str, context: FileContext, work: Callable[[], Itera
         for finding in work():
             found.append(finding)
             if len(found) >= MAX_FINDINGS:
+                context.notices.append(Notice(path, "", f"notice.findings-capped: {name} {MAX_FINDINGS}"))
                 break
     except Exception as error:  # the one boundary of this part, see house.md "Errors, three kinds"
         if os.environ.get(RAISE) == "1":
@@ -35,8 +39,28 @@ def analyse_file(item: FileItem, context: FileContext) -> list[FileFinding]:
     return [
         finding
         for analyser in ANALYSERS
-        for finding in guarded(analyser.name, item.path, context, lambda one=analyser: one.analyse(item, context))  # type: ignore[misc]
+        for finding in guarded(analyser.name, item.path, context, partial(analyser.analyse, item, context))
     ]
+
+
+def analyse_server(items: Iterable[FileItem], context: FileContext) -> list[FileFinding]:
+    """Findings that need several files of one server: copies of applicationHost.config over time, and pages compiled
+    more than once. Other files are passed over, so the driver may give all of them; each is read once and let go."""
+    copies: list[Copy] = []
+    generations: list[tuple[str, str]] = []
+
+    def read(item: FileItem) -> Iterator[FileFinding]:
+        if is_copy(item):
+            copies.append(read_copy(item, context))
+        generation = generation_of(item, context)
+        if generation:
+            generations.append(generation)
+        yield from ()
+
+    for item in items:
+        guarded("server", item.path, context, partial(read, item))
+    found = guarded("iis-history", "", context, partial(compare, copies))
+    return found + guarded("compiled-twice", "", context, partial(repeated, generations))
 
 
 def as_finding(found: FileFinding, item: FileItem) -> Finding:

@@ -14,7 +14,7 @@ from afterpatch.detect.files.item import MAX_RAW, FileFinding
 from afterpatch.model import SEVERITIES
 
 PACKAGE = "afterpatch.detect.files"
-TABLES = ("oabdump", "places", "stock", "published", "compiled")
+TABLES = ("oabdump", "places", "stock", "published", "compiled", "iis", "transport")
 
 
 @dataclass(frozen=True, slots=True)

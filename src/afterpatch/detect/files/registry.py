@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from afterpatch.detect.files.compiled import CompiledAnalyser
+from afterpatch.detect.files.iis import IisAnalyser
 from afterpatch.detect.files.item import FileAnalyser
 from afterpatch.detect.files.metadata import CheckMeta, all_meta
 from afterpatch.detect.files.oabdump import OabDumpAnalyser
@@ -10,6 +11,7 @@ from afterpatch.detect.files.placement import PlacementAnalyser
 from afterpatch.detect.files.published import PublishedAnalyser
 from afterpatch.detect.files.signatures import SignatureAnalyser, signature_meta
 from afterpatch.detect.files.stock import StockAnalyser
+from afterpatch.detect.files.transport import TransportAnalyser
 
 ANALYSERS: tuple[FileAnalyser, ...] = (
     OabDumpAnalyser(),
@@ -17,6 +19,8 @@ ANALYSERS: tuple[FileAnalyser, ...] = (
     StockAnalyser(),
     PublishedAnalyser(),
     CompiledAnalyser(),
+    IisAnalyser(),
+    TransportAnalyser(),
     SignatureAnalyser(),
 )
 
