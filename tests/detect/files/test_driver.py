@@ -21,7 +21,7 @@ class Broken:
     name = "broken"
     detections = ("broken",)
 
-    def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:
+    def analyse(self, item: FileItem, _context: FileContext) -> Iterable[FileFinding]:
         yield fire("page-out-of-place", item.path)
         raise KeyError("a bug")
 
@@ -58,11 +58,6 @@ def test_every_detection_has_texts_in_both_languages() -> None:
         assert meta.explain_zh, meta.id
         assert len(meta.benign) == len(meta.benign_zh) > 0, meta.id
         assert len(meta.next_steps) == len(meta.next_steps_zh) > 0, meta.id
-        assert (
-            all("\u4e00" <= char <= "\u9fff" for char in meta.title_zh[-1:])
-            or "）" in meta.title_zh
-            or meta.title_zh[-1].isascii()
-        ), meta.id
 
 
 def test_analysers_and_tables_name_the_same_detections() -> None:

@@ -13,14 +13,12 @@ from afterpatch.knowledge.indicators import Indicator, Matcher
 from .conftest import ASPNET_CLIENT, EXCHANGE, OWA_AUTH, make_item
 
 LOGON = OWA_AUTH + "logon.aspx"
-KNOWN_BUILD = "15.2.792.3"
 LATER_BUILD = "15.2.1544.4"
+RULES = compile_rules(use_cache=False)[0]
 
 
 def run(path: str, sha256: str = "", build: str = "", content: bytes = b"<html>") -> dict[str, str]:
-    context = FileContext(
-        facts=Facts(install_path=EXCHANGE, build=build), baseline=baseline(), rules=compile_rules()[0]
-    )
+    context = FileContext(facts=Facts(install_path=EXCHANGE, build=build), baseline=baseline(), rules=RULES)
     found = analyse_file(make_item(path, content, sha256=sha256), context)
     return {one.detection: one.severity for one in found}
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of paths and configuration lines read best one a line)
 """Transport agents."""
 
 from __future__ import annotations
