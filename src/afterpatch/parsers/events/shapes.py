@@ -1,0 +1,233 @@
+"""JSON exports of event logs: each object is recognised by its keys and brought into the normal form.
+
+Shapes: evtx_dump and other renderings of the event's XML (`Event`), Winlogbeat and Elastic Agent (ECS, and the flat one
+before version 7), NXLog (flat), Splunk (`result`, rendered fields or `_raw`), Velociraptor's parse_evtx (`System` on
+top), PowerShell's `Get-WinEvent | ConvertTo-Json`.
+Sources: the exporters' public documentation of their output (Elastic winlogbeat fields; NXLog im_msvistalog; Splunk
+WinEventLog and XmlWinEventLog; Velociraptor parse_evtx), and public data sets in these shapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from afterpatch.parsers.events.normal import DATA, MAX_FIELDS, System, as_text, build, from_object
+from afterpatch.parsers.events.record import EventRecord
+from afterpatch.parsers.events.xmlevents import event_of_xml
+
+Object = Mapping[str, object]
+Place = tuple[int, int]
+
+_LEVELS = {
+    "critical": "1", "error": "2", "warning": "3", "information": "4", "info": "4", "verbose": "5",
+    "audit success": "0", "audit failure": "0", "logalways": "0",
+}  # fmt: skip
+_JSON_DATE = re.compile(r"/Date\((-?\d{1,14})\)/")
+_PAIR = re.compile(r"^([A-Za-z]{2,32})=(.{0,4000})$", re.MULTILINE)
+
+
+def events_of(loaded: object, place: Place, raw: str) -> Iterator[EventRecord | None]:
+    """The events of one JSON value; None for each object that is no event of a known shape. Lists and the wrappers that
+    search tools put around their hits are opened."""
+    for item in _opened(loaded, 0):
+        yield event_of(item, place, raw) if isinstance(item, Mapping) else None
+
+
+def _opened(value: object, depth: int) -> Iterator[object]:
+    if depth > 4:
+        yield None
+    elif isinstance(value, list):
+        for item in value:
+            yield from _opened(item, depth + 1)
+    elif isinstance(value, Mapping):
+        inner = _inside(value)
+        if inner is None:
+            yield value
+        else:
+            yield from _opened(inner, depth + 1)
+    else:
+        yield None
+
+
+def _inside(value: Object) -> object:
+    """What a wrapper holds, None where the object is none."""
+    for name in ("_source", "result", "hits", "results", "Events", "events", "value"):
+        inner = value.get(name)
+        if isinstance(inner, Mapping | list) and inner and not ("EventID" in value or "Id" in value):
+            return inner
+    return None
+
+
+def event_of(item: Object, place: Place, raw: str) -> EventRecord | None:
+    """One event, None where the object is of no known shape."""
+    for holds, read in _SHAPES:
+        if holds(item):
+            return read(item, place, raw)
+    return None
+
+
+def _rendered(item: Object, place: Place, raw: str) -> EventRecord | None:
+    event = item["Event"]
+    assert isinstance(event, Mapping)
+    return from_object(event, place, raw)
+
+
+def _velociraptor(item: Object, place: Place, raw: str) -> EventRecord | None:
+    record = from_object({name: part for name, part in item.items() if name != "Message"}, place, raw)
+    return _with_message(record, item)
+
+
+def _with_message(record: EventRecord, item: Object) -> EventRecord:
+    message = item.get("Message") or item.get("message")
+    if isinstance(message, str) and message and "Message" not in record.fields:
+        return replace(record, fields={**record.fields, "Message": message})
+    return record
+
+
+def _level(value: object) -> str:
+    text = as_text(value)
+    return _LEVELS.get(text.strip().lower(), text)
+
+
+def _first(item: Object, *names: str) -> str:
+    for name in names:
+        if (value := item.get(name)) is not None:
+            return as_text(value)
+    return ""
+
+
+def _time(text: str) -> str:
+    """ISO 8601 out of the forms exporters use; NXLog and Splunk write a space, PowerShell milliseconds since 1970."""
+    found = _JSON_DATE.match(text)
+    if found:
+        return datetime.fromtimestamp(int(found[1]) / 1000, UTC).isoformat() if abs(int(found[1])) < 10**13 else ""
+    return re.sub(r" (?=[A-Z]{3}\Z|UTC)", "", text).removesuffix("UTC")
+
+
+def _part(item: Object, name: str) -> Object:
+    part = item.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _strings(part: Object) -> dict[str, str]:
+    return {name: as_text(value) for name, value in list(part.items())[:MAX_FIELDS]}
+
+
+def _positional(data: dict[str, str]) -> list[str]:
+    """Winlogbeat names values without names `param1`, `param2` ...: given as positions too."""
+    values: list[str] = []
+    while (value := data.get(f"param{len(values) + 1}")) is not None:
+        values.append(value)
+    return values
+
+
+def _beats(item: Object, place: Place, raw: str) -> EventRecord | None:
+    log = _part(item, "winlog")
+    data = _strings(_part(log, "event_data")) | _strings(_part(log, "user_data"))
+    event = _part(item, "event")
+    process = _part(log, "process")
+    system = System(
+        provider=_first(log, "provider_name") or _first(event, "provider"),
+        event_id=_first(log, "event_id") or _first(event, "code"),
+        channel=_first(log, "channel"),
+        computer=_first(log, "computer_name") or _first(_part(item, "host"), "name"),
+        level=_level(_part(item, "log").get("level")),
+        record_id=_first(log, "record_id"),
+        time=_first(item, "@timestamp"),
+        extra=(("Execution_ProcessID", _first(process, "pid")), ("Task", _first(log, "task"))),
+    )
+    return _with_message(build(system, data, _positional(data), place, raw), item)
+
+
+def _old_beats(item: Object, place: Place, raw: str) -> EventRecord | None:
+    data = _strings(_part(item, "event_data")) | _strings(_part(item, "user_data"))
+    system = System(
+        provider=_first(item, "source_name"),
+        event_id=_first(item, "event_id"),
+        channel=_first(item, "log_name"),
+        computer=_first(item, "computer_name"),
+        level=_level(item.get("level")),
+        record_id=_first(item, "record_number"),
+        time=_first(item, "@timestamp"),
+    )
+    return _with_message(build(system, data, _positional(data), place, raw), item)
+
+
+_FLAT_SYSTEM = frozenset(
+    (
+        "EventTime", "EventReceivedTime", "Hostname", "EventType", "Severity", "SeverityValue", "EventID", "SourceName",
+        "ProviderGuid", "Channel", "RecordNumber", "SourceModuleName", "SourceModuleType", "@timestamp", "@version",
+        "host", "port", "tags", "type", "Message", "Computer", "TimeCreated", "LogName", "Provider", "EventCode",
+        "ComputerName", "_time", "_raw", "RecordID", "EventRecordID", "Level",
+    )
+)
+
+
+def _flat(item: Object, place: Place, raw: str) -> EventRecord | None:
+    """NXLog, and Splunk's rendered fields."""
+    text = item.get("_raw")
+    if isinstance(text, str) and text.lstrip().startswith("<Event"):
+        return event_of_xml(text.encode("utf-8", "replace"), place, text)
+    if isinstance(text, str) and "EventCode=" in text:
+        item = {**dict(_PAIR.findall(text)), "Message": text.partition("Message=")[2], **item}
+    data = {name: as_text(value) for name, value in list(item.items())[:MAX_FIELDS] if name not in _FLAT_SYSTEM}
+    if "EventType" in item and not str(item["EventType"]).isupper():  # NXLog: INFO, AUDIT_SUCCESS; Sysmon: CreateKey
+        data["EventType"] = as_text(item["EventType"])
+    system = System(
+        provider=_first(item, "SourceName", "Provider"),
+        event_id=_first(item, "EventID", "EventCode"),
+        channel=_first(item, "Channel", "LogName"),
+        computer=_first(item, "Hostname", "Computer", "ComputerName"),
+        level=_level(item.get("Level", item.get("Severity", ""))),
+        record_id=_first(item, "RecordNumber", "EventRecordID", "RecordID"),
+        time=_time(_first(item, "EventTime", "TimeCreated", "_time", "@timestamp")),
+    )
+    return _with_message(build(system, data, (), place, raw), item)
+
+
+def _get_winevent(item: Object, place: Place, raw: str) -> EventRecord | None:
+    properties = item.get("Properties")
+    values: Sequence[str] = ()
+    if isinstance(properties, list):
+        values = [as_text(each.get("Value") if isinstance(each, Mapping) else each) for each in properties[:MAX_FIELDS]]
+    created = item.get("TimeCreated")
+    system = System(
+        provider=_first(item, "ProviderName"),
+        event_id=_first(item, "Id"),
+        channel=_first(item, "LogName"),
+        computer=_first(item, "MachineName"),
+        level=_level(item.get("Level")),
+        record_id=_first(item, "RecordId"),
+        time=_time(_first(created, "DateTime", "value") if isinstance(created, Mapping) else as_text(created)),
+    )
+    return _with_message(build(system, {}, values, place, raw), item)
+
+
+def _has(*names: str) -> Callable[[Object], bool]:
+    return lambda item: all(name in item for name in names)
+
+
+def _event_inside(item: Object) -> bool:
+    inner = item.get("Event")
+    return isinstance(inner, Mapping) and "System" in inner
+
+
+def _raw_event(text: object) -> bool:
+    return isinstance(text, str) and ("<Event" in text or "EventCode=" in text)
+
+
+_SHAPES: tuple[tuple[Callable[[Object], bool], Callable[[Object, Place, str], EventRecord | None]], ...] = (
+    (_event_inside, _rendered),
+    (lambda item: isinstance(item.get("System"), Mapping) and "EventID" in _part(item, "System"), _velociraptor),
+    (lambda item: "channel" in _part(item, "winlog") or "event_id" in _part(item, "winlog"), _beats),
+    (_has("event_id", "log_name", "source_name"), _old_beats),
+    (_has("Id", "ProviderName", "LogName"), _get_winevent),
+    (lambda item: "EventID" in item and ("Channel" in item or "SourceName" in item), _flat),
+    (lambda item: "EventCode" in item and ("LogName" in item or "SourceName" in item), _flat),
+    (lambda item: _raw_event(item.get("_raw")), _flat),
+)  # fmt: skip
+
+__all__ = ["DATA", "event_of", "events_of"]
