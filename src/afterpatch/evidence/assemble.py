@@ -41,7 +41,7 @@ def assemble(tops: list[Scope], resolver: Resolver, table: Table, book: NoticeBo
         keys[id(group)] = _key(group, names)
     rows = sorted(
         ((keys[id(spot.group.top())], spot) for spot in resolver.spots),
-        key=lambda row: (row[0], row[1].path, row[1].entry.shown, row[1].entry.locator.steps),
+        key=lambda row: (row[0], row[1].path, row[1].entry.shown, _steps(row[1])),
     )
     artifacts = tuple(_artifact(index, key, spot, kind_of(table, spot)) for index, (key, spot) in enumerate(rows))
     used = {key for key, _ in rows}
@@ -54,6 +54,11 @@ def assemble(tops: list[Scope], resolver: Resolver, table: Table, book: NoticeBo
     )  # fmt: skip
     sources = tuple(_source(scope, resolver) for scope in tops)
     return Collection(sources, roots, artifacts, book.finished())
+
+
+def _steps(spot: Spot) -> list[tuple[int, str]]:
+    """The order of members that share one name."""
+    return [(step.index, step.kind) for step in spot.entry.locator.steps]
 
 
 def _scope_names(tops: list[Scope]) -> dict[Scope, str]:

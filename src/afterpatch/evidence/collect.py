@@ -92,7 +92,7 @@ def _list_file(path: str, real: str, shown: str, above: tuple[str, ...], listing
     item = Found(Scope(shown, "file", name, above, realpath=real), (name,), shown, Locator(real), size,
                  unix_time(status.st_mtime))  # fmt: skip
     suffix, _ = containers.suffix_kind(name)
-    kind = containers.magic_kind(head)
+    kind = containers.magic_kind(head) or ("zip" if suffix == ".zip" and size else "")
     if kind:
         stem = name[: -len(suffix)] if suffix else name
         archive = Scope(shown, "archive", stem, (), realpath=real)

@@ -178,7 +178,7 @@ class Listing:
     def _container(self, item: Found, suffix: str, depth: int) -> bool:
         """Opens a container by its true kind; False where it turns out to be none (then it is a plain artifact)."""
         try:
-            kind = containers.magic_kind(self._head(item, 512))
+            kind = containers.magic_kind(self._head(item, 512)) or ("zip" if suffix == ".zip" and item.size else "")
         except EvidenceError as error:
             self.book.add(item.shown, "", reason_of(error), group=item.scope.shown)
             return False

@@ -31,6 +31,7 @@ class FileBytes:
     """A plain file on disk. Links, devices and pipes are refused, also when they took a file's place meanwhile."""
 
     def __init__(self, path: str) -> None:
+        self.fd = -1
         flags = os.O_RDONLY
         for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_NOCTTY"):
             flags |= getattr(os, name, 0)

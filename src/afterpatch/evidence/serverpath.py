@@ -24,6 +24,7 @@ STRONG = re.compile(
     r"(?:\\\\[.?]\\)?([A-Za-z]):\\?|([A-Za-z])\$|([A-Za-z])[ _-]?drive|drive[ _-]?([A-Za-z])", re.IGNORECASE
 )
 WEAK = re.compile(r"([C-Zc-z])_?")  # A and B are floppy disks
+DATA_LETTERS = "CDEFGH"  # a folder `D` alone at the top, with nothing else to judge by, is taken as a drive
 VSS = re.compile(r"VSS(\d{1,6})", re.IGNORECASE)
 
 
@@ -129,8 +130,9 @@ class Tree:
         others = [name for name in siblings if (near := drive_of(name)) and len(near.prefix) == 2]
         if any(self._has_marker((*folder[:-1], name)) for name in others):
             return drive
-        alone = len(folder) == 1 and siblings and len(others) == len(siblings)
-        return drive if alone and len(drive.prefix) == 2 else None
+        alone = len(folder) == 1 and len(others) == len(siblings) and drive.prefix[0] in DATA_LETTERS
+        below = self.names.get(folder, {}).values()
+        return drive if alone and not any(drive_of(name) for name in below) else None
 
     def _has_marker(self, folder: Folder) -> bool:
         return not self.table.drive_markers.isdisjoint(self.names.get(folder, ()))

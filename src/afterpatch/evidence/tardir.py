@@ -37,12 +37,11 @@ def read_tar(data: RandomBytes) -> Directory:
     members: list[Member] = []
     problems: list[tuple[str, str]] = []
     pending = _Pending()
-    at = 0
+    at, ended = 0, True
     while True:
         block = data.read_at(at, BLOCK)
         if len(block) < BLOCK or not any(block):
-            if block and len(block) < BLOCK:
-                problems.append(("", TruncatedError.reason))
+            ended = len(block) == BLOCK
             break
         if not _checksum_holds(block):
             problems.append((f"offset {at}", "notice.archive-directory-damaged"))
@@ -56,7 +55,7 @@ def read_tar(data: RandomBytes) -> Directory:
     cut = [member.index for member in members if member.type == "file" and member.offset + member.packed > data.size]
     for index in cut:
         members[index] = replace(members[index], partial=True)
-    if cut or getattr(data, "error", None) is not None:
+    if not ended or cut or getattr(data, "error", None) is not None:
         problems.append(("", TruncatedError.reason))
     return Directory(tuple(members), tuple(problems))
 
