@@ -128,6 +128,7 @@ def test_sizes_are_met_within_five_per_cent(tmp_path: Path, size: int | str) -> 
     assert {chain.stage for chain in truth.chains} == {"used"}
 
 
+@pytest.mark.slow
 def test_big_request_logs_are_cut_into_instances(tmp_path: Path) -> None:
     start, end = datetime(2021, 4, 20, 9, tzinfo=UTC), datetime(2021, 4, 20, 11, tzinfo=UTC)
     truth = write_scenario("late-logs", tmp_path / "e", start=start, end=end, size="150MB")
