@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from afterpatch.detect.sigma.literals import Necessary, necessary_of
 from afterpatch.detect.sigma.mapping import FieldMapping, Mappings, default_mappings
-from afterpatch.detect.sigma.model import All, Item, Node, Not, Rule, RuleSet, items_of
+from afterpatch.detect.sigma.model import All, FieldRef, Item, Node, Not, Rule, RuleSet, items_of
 from afterpatch.detect.sigma.values import Limits, Test, alternatives, cost
 from afterpatch.detect.sigma.view import FieldView
 
@@ -121,7 +121,14 @@ def _when_asked(node: Node, limits: Limits) -> Judge:
     return judge
 
 
-@dataclass(frozen=True, slots=True)
+def _fields(node: Node) -> frozenset[str]:
+    """Every name a condition asks the view for."""
+    items = list(items_of(node))
+    values = (value for item in items for group in item.values for value in group)
+    return frozenset(item.field for item in items) | {one.field for one in values if isinstance(one, FieldRef)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class CompiledRule:
     """A rule that can judge records.
 
@@ -151,7 +158,7 @@ def compile_rule(rule: Rule, mappings: Mappings | None = None, limits: Limits | 
     return CompiledRule(
         rule=rule,
         kinds=mapping.kinds,
-        fields=frozenset(item.field for item in items_of(condition)),
+        fields=_fields(condition),
         necessary=necessary_of(condition, mapping),
         mapping=mapping,
         limits=limits,

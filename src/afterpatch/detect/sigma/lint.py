@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from afterpatch.detect.sigma.compile import CompiledRule, compile_rule
 from afterpatch.detect.sigma.fieldnames import is_known_field
 from afterpatch.detect.sigma.model import Correlation, Header, Keys, Null, Regex, Rule, RuleSet, items_of
+from afterpatch.detect.sigma.regex import judged_length
 from afterpatch.detect.sigma.regex_danger import danger_of
 
 SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 TAG = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
+SHORT = 8_192
+"""Values of real logs may be this long; a regular expression that judges less may miss."""
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -144,19 +147,16 @@ def fields_are_known(subject: Subject) -> Iterator[Finding]:
 
 
 def regexes_are_cheap(subject: Subject) -> Iterator[Finding]:
-    """Regular expressions that hostile text makes slow are judged by the automaton: slower than need be."""
+    """Regular expressions that hostile text makes slow go to the automaton; where that cannot be, values are cut."""
     if not isinstance(subject.rule, Rule):
         return
     for item in items_of(subject.rule.condition):
-        for group in item.values:
-            for value in group:
-                if isinstance(value, Regex):
-                    danger = danger_of(value.pattern, value.flags)
-                    if danger.exponential or danger.degree > 3:
-                        yield (
-                            "warning",
-                            f"line {item.line}: a repeat inside or behind a repeat is slow: {value.pattern[:80]}",
-                        )
+        for value in (value for group in item.values for value in group if isinstance(value, Regex)):
+            danger, judged = danger_of(value.pattern, value.flags), judged_length(value)
+            if judged < SHORT:
+                yield "warning", f"line {item.line}: judges only {judged} characters of a value: {value.pattern[:80]}"
+            elif danger.exponential or danger.degree > 3:
+                yield "note", f"line {item.line}: a repeat inside or behind a repeat is slow: {value.pattern[:80]}"
 
 
 def values_make_sense(subject: Subject) -> Iterator[Finding]:

@@ -4,7 +4,8 @@
 letter case aside. The scan over bytes looks for these and only the lines it finds are parsed and judged.
 
 What is in a value is in the line, but not letter by letter: IIS writes `+` for a space and percent-encodes, CSV doubles
-quotes, commas and line ends are replaced. So a literal is cut where that may happen (FieldMapping.literal_class).
+quotes, commas and line ends are replaced. So a literal is cut where that may happen (FieldMapping.literal_class); in
+URLs and client names the pieces stay side by side, with GAP for whatever stands between them.
 Letters and digits that are percent-encoded without need break this; lines with NEEDLESS_ENCODING must be candidates
 of every rule.
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from afterpatch.detect.sigma.mapping import COMPUTED, PLAIN, FieldMapping
+from afterpatch.detect.sigma.mapping import ADJACENT, COMPUTED, PLAIN, FieldMapping
 from afterpatch.detect.sigma.model import All, Item, Node, Not, Part, Regex, Text, Value, Wild
 from afterpatch.detect.sigma.regex_literals import required_runs
 
@@ -35,6 +36,14 @@ _RUNS = {
 
 _WORDS = re.compile(r"[a-z0-9_]+")
 
+GAP = b"\0"
+"""Inside a literal: one or more characters that are no letter, digit or `_`, as they are or percent-encoded."""
+GAP_EXPRESSION = rb"(?:[^a-z0-9_\r\n]|%(?:25)*(?:u00)?[0-7][0-9a-f])+"
+_GAP_ONCE = GAP_EXPRESSION[:-1]
+_BETWEEN = re.compile(r"[^A-Za-z0-9_\x80-\U0010ffff]+")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+SHORT = 6  # a literal of fewer letters keeps the gap at its ends: `.pst` is rare, `pst` is not
+
 Clause = tuple[bytes, ...]
 Clauses = tuple[Clause, ...]
 
@@ -49,7 +58,27 @@ class Necessary:
 Cut = Callable[[str], list[str]]
 
 
+def _side_by_side(text: str) -> list[str]:
+    """The pieces of an address or client name with GAP between them; cut only at characters outside ASCII."""
+    found = []
+    for part in _FOREIGN.split(text.lower()):
+        literal = _BETWEEN.sub("\0", part)
+        bare = literal.strip("\0")
+        if len(bare.replace("\0", "")) >= MIN_LENGTH:
+            found.append(literal if len(bare) < SHORT else bare)
+    return found
+
+
+def expression(literal: bytes) -> bytes:
+    """A literal as a regular expression (for caseless search in a raw line)."""
+    inner = literal.strip(GAP)
+    body = GAP_EXPRESSION.join(re.escape(piece) for piece in inner.split(GAP))
+    return (_GAP_ONCE if literal.startswith(GAP) else b"") + body + (_GAP_ONCE if literal.endswith(GAP) else b"")
+
+
 def _cut(kind: str) -> Cut:
+    if kind == ADJACENT:
+        return _side_by_side
     find = _RUNS[kind == PLAIN].findall
     return lambda text: [run.lower() for run in find(text) if len(run) >= MIN_LENGTH]
 
@@ -67,7 +96,8 @@ class _Chooser:
         if known is None:
             text = literal.decode("ascii")
             rare = [run for run in _WORDS.findall(text) if run not in self.common]
-            known = self.worths[literal] = max((len(run) for run in rare), default=0) + len(text) / 100
+            beside = 2.0 * min(2, len(_WORDS.findall(text)) - 1) if GAP in literal else 0.0
+            known = self.worths[literal] = max((len(run) for run in rare), default=0) + beside + len(text) / 100
         return known
 
     def score(self, clauses: Clauses) -> float:
@@ -83,7 +113,7 @@ class _Chooser:
         ordered = sorted(distinct, key=lambda one: (-self.worth(one), one))
         kept: list[bytes] = []
         for one in ordered:
-            dull = kept and self.worth(one) < 1
+            dull = kept and self.worth(one) < 1 <= self.worth(kept[0])
             if len(kept) < MAX_LITERALS and not dull and not any(one in other for other in kept):
                 kept.append(one)
         return tuple(kept)
@@ -191,5 +221,9 @@ def necessary_of(node: Node, mapping: FieldMapping) -> Necessary | None:
 
 def holds(necessary: Necessary, line: bytes) -> bool:
     """Whether a raw line may fire the rule: the slow form of what the scan does."""
-    low = line.lower()
-    return any(all(literal in low for literal in clause) for clause in necessary.clauses)
+    return any(all(_pattern(literal).search(line) for literal in clause) for clause in necessary.clauses)
+
+
+@lru_cache(maxsize=4096)
+def _pattern(literal: bytes) -> re.Pattern[bytes]:
+    return re.compile(expression(literal), re.IGNORECASE)

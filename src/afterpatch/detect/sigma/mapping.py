@@ -18,7 +18,8 @@ from afterpatch.detect.sigma.text import tidy
 from afterpatch.detect.sigma.view import FieldView
 
 EVENT_LOG = "event-log"
-PLAIN, DECODED, COMPUTED = "plain", "decoded", "computed"
+PLAIN, ADJACENT, DECODED, COMPUTED = "plain", "adjacent", "decoded", "computed"
+_ADJACENT_FORMS = frozenset(("url", "agent", "extension"))
 
 _SPACES = re.compile(r" {2,}")
 
@@ -64,9 +65,10 @@ class Variant:
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FieldMapping:
-    """What a log source means: the tables by kind, and the variants where the kind is `event-log`."""
+    """What a log source means: the tables by kind, and the variants where the kind is `event-log`. Rules of one log
+    source share one mapping: a MappedView of a record serves them all."""
 
     tables: Mapping[str, Table]
     events: tuple[Variant, ...] = ()
@@ -90,13 +92,15 @@ class FieldMapping:
         return [table.sources[name] for table in tables if name in table.sources]
 
     def literal_class(self, name: str) -> str:
-        """What is left of a value in the raw line: plain, decoded or computed (mapping.yml, `literals`)."""
+        """What is left of a value in the raw line: plain, adjacent, decoded or computed (mapping.yml, `literals`)."""
         sources = [source for source in self.sources_of(name) if source is not None]
+        if any(source.form in _ADJACENT_FORMS for source in sources):
+            return ADJACENT
         if any(source.form for source in sources):
             return DECODED
         names = [column for source in sources for column in (*source.columns, *source.joined)] or [name]
         found = {self.classes.get(column, DECODED) for column in (name, *names)}
-        return COMPUTED if COMPUTED in found else DECODED if DECODED in found else PLAIN
+        return next(each for each in (COMPUTED, DECODED, ADJACENT, PLAIN) if each in found)
 
     def prepare(self, node: Node) -> Node:
         """The condition with texts added that a field's form asks for (`agent`)."""
@@ -289,10 +293,12 @@ def default_mappings() -> Mappings:
     spec = _read("mapping.yml")
     literals = spec["literals"]
     classes = dict.fromkeys(literals["plain"], PLAIN) | dict.fromkeys(literals["computed"], COMPUTED)
+    classes |= dict.fromkeys(literals["adjacent"], ADJACENT)
     return Mappings(MappingProxyType(spec), MappingProxyType(_read("windows.yml")), MappingProxyType(classes))
 
 
 __all__ = [
+    "ADJACENT",
     "COMPUTED",
     "DECODED",
     "EVENT_LOG",

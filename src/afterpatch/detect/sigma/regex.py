@@ -221,6 +221,14 @@ def _bound(work: int, degree: int) -> int:
     return min(MAX_VALUE, int(work ** (1 / degree)))
 
 
+def judged_length(value: Regex) -> int:
+    """How many characters of a value the expression judges."""
+    danger = danger_of(value.pattern, value.flags)
+    if danger.degree == 1 or _automaton(value.pattern, value.flags) is not None:
+        return MAX_VALUE
+    return _bound(BOUNDED_WORK, danger.degree)
+
+
 def regex_searcher(value: Regex) -> Searcher:
     """Whether a value holds the expression: True, False, or None where the value is longer than what is judged and the
     judged part does not hold it for sure. The time is bounded whatever the value holds."""
@@ -228,8 +236,7 @@ def regex_searcher(value: Regex) -> Searcher:
     search = compile_regex(value.pattern, value.flags).search
     automaton = _automaton(value.pattern, value.flags) if danger.degree > 1 or danger.exponential else None
     if automaton is None:
-        limit = MAX_VALUE if danger.degree == 1 else _bound(BOUNDED_WORK, danger.degree)
-        return _backtracking(search, limit)
+        return _backtracking(search, judged_length(value))
     short = 0 if danger.exponential else _bound(TRUSTED_WORK, danger.degree)
     return _both(search, short, automaton)
 

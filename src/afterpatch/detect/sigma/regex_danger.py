@@ -49,20 +49,32 @@ def _repeat(argument: Any) -> Danger:
     return Danger(inner.degree + 1, inner.exponential or inner.degree > 0 or inner.ways > 1)
 
 
+_ATOMIC = frozenset({_c.ASSERT, _c.ASSERT_NOT, _c.ATOMIC_GROUP, _c.POSSESSIVE_REPEAT})
+
+
+def _element(op: Any, argument: Any) -> Danger:
+    if op in (_c.MAX_REPEAT, _c.MIN_REPEAT, _c.POSSESSIVE_REPEAT):
+        return _repeat(argument)
+    parts = [_measure(part) for part in _inner(op, argument)]
+    ways = [part.ways for part in parts] or [1]
+    return Danger(
+        max((part.degree for part in parts), default=0),
+        any(part.exponential for part in parts),
+        sum(ways) if op is _c.BRANCH else max(ways),
+    )
+
+
 def _measure(sequence: Any) -> Danger:
-    degree, exponential, ways = 0, False, 1
+    degree = aside = 0
+    exponential, ways = False, 1
     for op, argument in sequence:
-        if op in (_c.MAX_REPEAT, _c.MIN_REPEAT, _c.POSSESSIVE_REPEAT):
-            found = _repeat(argument)
+        found = _element(op, argument)
+        exponential |= found.exponential
+        if op in _ATOMIC:  # never gone back into: its work comes beside that of what follows
+            aside = max(aside, degree + found.degree)
         else:
-            parts = [_measure(part) for part in _inner(op, argument)]
-            found = Danger(
-                max((part.degree for part in parts), default=0),
-                any(part.exponential for part in parts),
-                sum(part.ways for part in parts) if op is _c.BRANCH else max((part.ways for part in parts), default=1),
-            )
-        degree, exponential, ways = degree + found.degree, exponential or found.exponential, ways * found.ways
-    return Danger(degree, exponential or ways > MAX_WAYS, min(ways, MAX_WAYS + 1))
+            degree, ways = degree + found.degree, ways * found.ways
+    return Danger(max(degree, aside), exponential or ways > MAX_WAYS, min(ways, MAX_WAYS + 1))
 
 
 def danger_of(pattern: str, flags: str = "") -> Danger:
