@@ -17,7 +17,7 @@ MESSAGES = SOURCE / "report" / "messages"
 PLACE = re.compile(r"\{([a-z_]+)(?::[^|{}]*\|[^|{}]*)?\}")
 KEY = re.compile(
     r"""(?:msg:|["'])((?:verdict|question|missing|artifact|timeline|notice|gap|ui|impact|certainty|stage|chain|state|"""
-    r"""severity|confidence|origin|indicator|check|basis|likelihood|exposure|answerable|detection|backdoor)\.[a-z0-9][A-Za-z0-9_.-]*)(?=["'|:])"""
+    r"""severity|confidence|origin|indicator|check|basis|progress|likelihood|exposure|answerable|detection|backdoor)\.[a-z0-9][A-Za-z0-9_.-]*)(?=["'|:])"""
 )
 EN, ZH = (Catalogue.load(language) for language in LANGUAGES)
 # Dotted names that look like keys and are none: fields of records, file names.

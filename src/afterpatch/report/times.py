@@ -31,7 +31,7 @@ def span(first: datetime | None, last: datetime | None, catalogue: Catalogue) ->
     """From - to; one time where they are the same, the day once where it is the same."""
     if first is None and last is None:
         return catalogue.text("ui.unknown")
-    if first is None or last is None or first == last:
+    if first is None or last is None or moment(first, catalogue) == moment(last, catalogue):
         return moment(first or last, catalogue)
     if first.date() == last.date():
         return f"{first:%Y-%m-%d %H:%M:%S} – {last:%H:%M:%S}Z"
