@@ -39,7 +39,8 @@ def cache_folder() -> Path | None:
 def key_of(contents: Sequence[tuple[str, bytes]], placeholders: Mapping[str, Sequence[str]]) -> str:
     """What the cached form depends on: the engine, the placeholders, and path and content of every file."""
     digest = hashlib.sha256(FORMAT.encode())
-    digest.update(orjson.dumps(sorted((name, list(values)) for name, values in placeholders.items())))
+    filled = sorted((name, list(values)) for name, values in placeholders.items())
+    digest.update(repr(filled).encode("utf-8", "surrogatepass"))
     for path, data in contents:
         digest.update(f"\0{path}\0{hashlib.sha256(data).hexdigest()}".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
@@ -82,8 +83,8 @@ def read_cached(folder: Path, key: str) -> RuleSet | None:
 
 def write_cached(folder: Path, key: str, rules: RuleSet) -> bool:
     """Keeps rules under a key, whole or not at all. False where that is not possible."""
-    body = orjson.dumps(encode_rules(rules))
     try:
+        body = orjson.dumps(encode_rules(rules))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix="rules-", suffix=".tmp", dir=folder)
         try:
@@ -94,7 +95,7 @@ def write_cached(folder: Path, key: str, rules: RuleSet) -> bool:
             Path(name).unlink(missing_ok=True)
             raise
         _prune(folder)
-    except OSError:
+    except (OSError, orjson.JSONEncodeError):  # the latter: file names that are not Unicode
         return False
     return True
 

@@ -6,6 +6,7 @@ dates stay text and a number keeps the way it was written.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -98,8 +99,9 @@ def _scalar(node: yaml.ScalarNode, path: str) -> Scalar:
     kind = node.tag.rpartition(":")[2]
     if kind in ("int", "float") and ":" not in text:
         try:
-            return Scalar(_number(text), text, line)
-        except ValueError:
+            number = _number(text)
+            return Scalar(number if math.isfinite(number) else text, text, line)
+        except (ValueError, OverflowError):
             return Scalar(text, text, line)
     if kind == "bool":
         return Scalar(_BOOLS[text.lower()], text, line)

@@ -64,7 +64,8 @@ def _side_by_side(text: str) -> list[str]:
     for part in _FOREIGN.split(text.lower()):
         literal = _BETWEEN.sub("\0", part)
         bare = literal.strip("\0")
-        if len(bare.replace("\0", "")) >= MIN_LENGTH:
+        letters = len(bare.replace("\0", ""))
+        if letters >= MIN_LENGTH or (letters == MIN_LENGTH - 1 and literal.startswith("\0")):  # `.js`
             found.append(literal if len(bare) < SHORT else bare)
     return found
 
