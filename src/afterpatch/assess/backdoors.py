@@ -105,7 +105,7 @@ class Doors:
         if check.family:
             door.families.append(check.family)
         artifact = self._artifacts.get(found.artifact)
-        if artifact is not None and artifact.path.lower() == check.path.lower():
+        if artifact is not None and artifact.path.lower() == path.lower():
             door.sha256 = self._hashes.get(found.artifact, "")
             if artifact.times_original and artifact.created is not None:
                 door.times.append(artifact.created)

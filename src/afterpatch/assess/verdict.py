@@ -156,7 +156,8 @@ _ABSENT = {
 }
 
 
-def _front_limits(asked: Sequence[Asked], coverage: Mapping[str, Coverage]) -> list[str]:
+def _front_limits(everything: Sequence[Asked], coverage: Mapping[str, Coverage]) -> list[str]:
+    asked = [each for each in everything if set(each.way.needs) & set(FRONT)]
     front = [coverage[kind] for kind in FRONT if kind in coverage and coverage[kind].first is not None]
     if not front:
         return [message("verdict.limit.no-front-end-logs")]

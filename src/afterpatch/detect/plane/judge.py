@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from functools import lru_cache
 
-from afterpatch.detect.plane.plan import Plan
+from afterpatch.detect.plane.plan import WEB_KINDS, Plan
 from afterpatch.detect.plane.tally import MAX_EVENTS, MAX_GROUPS, MAX_RAW, Event, Group, LogScan, PageUse, Sample
 from afterpatch.detect.sigma.compile import CompiledRule
 from afterpatch.detect.sigma.mapping import MappedView
@@ -17,12 +17,12 @@ from afterpatch.parsers.fields import Derived, derive
 
 # What every finding tells besides its subject, where the log has it.
 SEEN_FIELDS = (
-    "source.ip", "user.name", "user_agent", "http.status", "http.method", "url.original", "url.page", "UrlHost",
+    "source.ip", "user.name", "user_agent", "http.status", "http.method", "server.side", "url.original", "url.page", "UrlHost",
     "cs-host", "anchor.value", "anchor.host", "TargetServer", "ImpersonatedUser", "ActAsUser", "SoapAction",
     "cmdlet.name", "cmdlet.parameters", "ServerHostName", "ServerName", "RequestId",
 )  # fmt: skip
 INDICATOR = "published-indicator"
-WEB_KINDS = frozenset(("iis", "httpproxy"))
+FRONT_END_ONLY = ("/owa/auth/", "/ecp/auth/", "/aspnet_client/")
 
 
 class Judge:
@@ -139,7 +139,8 @@ class Judge:
 
 @lru_cache(maxsize=4096)
 def _is_shipped(page: str, side: str) -> bool:
-    return is_shipped_page(page, side)
+    """The front end serves its sign-in folders itself and hands everything else on to the back end's pages."""
+    return is_shipped_page(page, side if page.startswith(FRONT_END_ONLY) or side == "back" else "")
 
 
 def _first(view: Derived, name: str) -> str:

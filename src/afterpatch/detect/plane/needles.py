@@ -6,15 +6,20 @@ all literals of a needle; both may report more (the judge is exact), never less.
 
 from __future__ import annotations
 
-import itertools
+import hashlib
+import platform
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import ahocorasick_rs
 import numpy as np
 from numpy.typing import NDArray
+
+from afterpatch.detect import kept
+from afterpatch.detect.sigma.literals import GAP, expression
 
 hyperscan: Any
 try:
@@ -22,20 +27,20 @@ try:
 except ImportError:  # no build for this platform: the slower engine does the same
     hyperscan = None
 
-MAX_ORDERED = 3  # literals of one needle whose orders are spelled out for Hyperscan: 3! patterns
-
+_ENGINE = f"{getattr(hyperscan, '__version__', '')} {platform.machine()} {platform.processor()}".encode()
 # Words that occur on a large share of Exchange log lines: never the only anchor of a needle where there is another.
 COMMON_WORDS = frozenset(
-    b"owa ecp ews auth post get aspx asmx svc http https exchange autodiscover powershell 200 302 401 403 404 500 443 444 "
-    b"mozilla windows microsoft default json xml mail user true false mapi localhost healthmailbox correlationid empty "
-    b"outlook activesync server com local proxy www com net org html path name set get new url".split()
+    b"""owa ecp ews auth post get aspx asmx svc http https exchange autodiscover powershell 200 302 401 403 404 500 443
+    444 mozilla windows microsoft default json xml mail user true false mapi localhost healthmailbox correlationid empty
+    outlook activesync server com local proxy www net org html path name set new url clientaccess conversation history
+    folder mailbox subscriptions system client service""".split()
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Needle:
     """`literals` (lower case) must all occur in a line. `expression` is a Hyperscan pattern that says the same or more
-    narrowly; empty means: made from the literals."""
+    narrowly; empty means: the rarest literal is searched for, the others are asked about where it was found."""
 
     literals: tuple[bytes, ...]
     expression: bytes = b""
@@ -43,66 +48,92 @@ class Needle:
 
 def rarity(literal: bytes) -> float:
     """A guess at how rarely a literal occurs: long is rare, common words are not."""
-    return 0.5 if literal in COMMON_WORDS else float(len(literal))
+    pieces = literal.strip(GAP).split(GAP)
+    rare = [len(piece) for piece in pieces if piece not in COMMON_WORDS]
+    return max(rare, default=0) + 0.5 * len(pieces) + literal.count(GAP)
 
 
-def _expressions(needle: Needle) -> list[bytes]:
-    if needle.expression:
-        return [needle.expression]
-    rare = sorted(needle.literals, key=rarity, reverse=True)[:MAX_ORDERED]
-    if len(rare) == 1 or rarity(rare[0]) >= 12:
-        return [re.escape(rare[0])]
-    escaped = [re.escape(literal) for literal in sorted(rare)]
-    return [b"[^\\n]*".join(order) for order in itertools.permutations(escaped)]
+def longest_piece(literal: bytes) -> bytes:
+    """The piece of a literal that an engine without expressions looks for."""
+    return max(literal.split(GAP), key=lambda piece: (piece not in COMMON_WORDS, len(piece)))
+
+
+@lru_cache(maxsize=8192)
+def _pattern(literal: bytes) -> re.Pattern[bytes]:
+    return re.compile(expression(literal), re.IGNORECASE)
 
 
 class Needles:
-    """A compiled set of needles; the position of a needle in the sequence is its number."""
+    """A compiled set of needles; the position of a needle in the sequence is its number.
+
+    Needles that look for the same text are one group of the engine, so that it is reported once."""
 
     def __init__(self, needles: Sequence[Needle], *, force_fallback: bool = False) -> None:
         self.needles = tuple(needles)
         self.engine = "none" if not needles else "aho-corasick" if force_fallback or hyperscan is None else "hyperscan"
-        if self.engine == "hyperscan":
-            self._compile_hyperscan()
-        elif self.engine == "aho-corasick":
-            self._compile_fallback()
-
-    def _compile_hyperscan(self) -> None:
-        expressions, ids = [], []
+        groups: dict[bytes, list[int]] = {}
         for number, needle in enumerate(self.needles):
-            for expression in _expressions(needle):
-                expressions.append(expression)
-                ids.append(number)
+            groups.setdefault(self._searched(needle), []).append(number)
+        self.groups = tuple(map(tuple, groups.values()))
+        if self.engine == "hyperscan":
+            self._compile_hyperscan(list(groups))
+        elif self.engine == "aho-corasick":
+            self._automaton = ahocorasick_rs.BytesAhoCorasick(list(groups))
+
+    def _searched(self, needle: Needle) -> bytes:
+        rarest = max(needle.literals, key=lambda literal: (rarity(literal), literal))
+        if self.engine == "hyperscan":
+            return needle.expression or expression(rarest)
+        return longest_piece(rarest)
+
+    def _compile_hyperscan(self, expressions: list[bytes]) -> None:
+        key = hashlib.sha256(_ENGINE + b"\0".join(expressions)).hexdigest()
+        data = kept.load("needles", key)
+        if data is not None:
+            try:  # a database is bound to the engine's version and the processor: the engine itself refuses others
+                self._database = hyperscan.loadb(data, hyperscan.HS_MODE_BLOCK)
+                self._database.scratch = hyperscan.Scratch(self._database)
+                return
+            except hyperscan.error:
+                pass
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         flags = [hyperscan.HS_FLAG_CASELESS] * len(expressions)
-        self._database.compile(expressions=expressions, ids=ids, flags=flags)
+        self._database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=flags)
+        kept.store("needles", key, hyperscan.dumpb(self._database))
 
-    def _compile_fallback(self) -> None:
-        anchors: dict[bytes, list[int]] = {}
-        for number, needle in enumerate(self.needles):
-            anchors.setdefault(max(needle.literals, key=rarity), []).append(number)
-        self._anchor_numbers = list(anchors.values())
-        self._automaton = ahocorasick_rs.BytesAhoCorasick(list(anchors))
+    def confirmed(self, groups: Iterable[int], line: bytes, wanted: frozenset[int]) -> set[int]:
+        """The needles of these groups that are wanted and whose literals are all in the line."""
+        return {
+            number
+            for group in groups
+            for number in self.groups[group]
+            if number in wanted and self._holds(self.needles[number], line)
+        }
+
+    def _holds(self, needle: Needle, line: bytes) -> bool:
+        if needle.expression or (len(needle.literals) == 1 and self.engine == "hyperscan"):
+            return True
+        return all(_pattern(literal).search(line) for literal in needle.literals)
 
     def scan(self, data: bytes | memoryview) -> list[tuple[int, int]]:
-        """(needle number, offset of the last byte + 1) of every match in `data`, in no particular order."""
+        """(group, offset of the last byte + 1) of every match in `data`, in no particular order."""
         if self.engine == "none":
             return []
         if self.engine == "hyperscan":
             found: list[tuple[int, int]] = []
             append = found.append
 
-            def on_match(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
-                append((number, end))
+            def on_match(group: int, _start: int, end: int, _flags: int, _context: object) -> None:
+                append((group, end))
 
             self._database.scan(data, match_event_handler=on_match)
             return found
         matches = self._automaton.find_matches_as_indexes(bytes(data).lower(), overlapping=True)
-        return [(number, end) for anchor, _start, end in matches for number in self._anchor_numbers[anchor]]
+        return [(group, end) for group, _start, end in matches]
 
 
 def lines_of(matches: Iterable[tuple[int, int]], line_ends: NDArray[np.int64]) -> dict[int, set[int]]:
-    """Line number within the chunk -> needles found in it."""
+    """Line number within the chunk -> groups found in it."""
     pairs = list(matches)
     if not pairs:
         return {}

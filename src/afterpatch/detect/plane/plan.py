@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from afterpatch.detect.plane.needles import Needle, Needles
 from afterpatch.detect.plane.pages import page_needles
-from afterpatch.detect.sigma.compile import CompiledRule
+from afterpatch.detect.sigma.compile import CompiledRule, compile_node
+from afterpatch.detect.sigma.model import All, Node, Not, items_of
+from afterpatch.detect.sigma.view import DictView
 from afterpatch.parsers.formats import formats
 
 # A percent-encoded letter or digit: nobody needs to encode those, so the line is read by every rule on decoded URLs.
@@ -44,8 +46,19 @@ class Plan:
     decoded: dict[str, tuple[int, ...]]  # rules on decoded URLs
     correlated: Mapping[str, tuple[str, ...]]  # rule id -> fields its correlations need
     matcher: IndicatorMatcher | None
+    wanted: dict[str, frozenset[int]]  # kind -> needles that mean something in its logs
+    _groups: dict[frozenset[int], frozenset[int]] = field(default_factory=dict)
+
+    def groups_of(self, needles: frozenset[int]) -> frozenset[int]:
+        """The engine's groups that hold any of these needles."""
+        if needles not in self._groups:
+            groups = enumerate(self.needles.groups)
+            self._groups[needles] = frozenset(n for n, members in groups if not needles.isdisjoint(members))
+        return self._groups[needles]
 
 
+PAGE = "url.page"
+WEB_KINDS = frozenset(("iis", "httpproxy"))
 DECODED_FIELDS = frozenset(
     [
         "url.full",
@@ -71,36 +84,38 @@ def make_plan(
     force_fallback: bool = False,
 ) -> Plan:
     """The plan for these rules. `frequent_pages`: shipped pages that are not even parsed (lower-case URL paths)."""
-    needles: list[Needle] = [NEEDLESS_ENCODING]
+    needles: list[Needle] = [NEEDLESS_ENCODING, *page_needles(sorted(frequent_pages), sorted(formats().executable))]
+    pages = frozenset(range(1, len(needles)))
     numbers: dict[tuple[bytes, ...], int] = {}
-    triggered: list[list[int]] = [[]]
+    triggered: list[list[int]] = [[] for _ in needles]
     always: dict[str, list[int]] = {}
     for number, rule in enumerate(rules):
-        if rule.necessary is None:
+        if passes_over(rule, frequent_pages):
+            for page in pages:
+                triggered[page].append(number)
+        elif rule.necessary is None:
             for kind in rule.kinds:
                 always.setdefault(kind, []).append(number)
-            continue
-        for clause in rule.necessary.clauses:
-            key = tuple(sorted(clause))
-            if key not in numbers:
-                numbers[key] = len(needles)
-                needles.append(Needle(key))
-                triggered.append([])
-            triggered[numbers[key]].append(number)
-    pages = page_needles(sorted(frequent_pages), sorted(formats().executable))
-    first_page = len(needles)
-    indicators = [Needle((literal.lower(),)) for literal in (matcher.literals() if matcher else ())]
-    first_indicator = first_page + len(pages)
-    needles += [*pages, *indicators]
-    triggered += [[] for _ in range(len(needles) - len(triggered))]
+        else:
+            for clause in rule.necessary.clauses:
+                key = tuple(sorted(clause))
+                if key not in numbers:
+                    numbers[key] = len(needles)
+                    needles.append(Needle(key))
+                    triggered.append([])
+                triggered[numbers[key]].append(number)
+    first_indicator = len(needles)
+    needles += [Needle((literal.lower(),)) for literal in (matcher.literals() if matcher else ())]
+    triggered += [[] for _ in range(len(needles) - first_indicator)]
+    indicators = frozenset(range(first_indicator, len(needles)))
     kinds = sorted({kind for rule in rules for kind in rule.kinds})
     return Plan(
         rules=tuple(rules),
         needles=Needles(needles, force_fallback=force_fallback),
         roles=Roles(
             rules=tuple(tuple(each) for each in triggered),
-            pages=frozenset(range(first_page, first_indicator)),
-            indicators=frozenset(range(first_indicator, len(needles))),
+            pages=pages,
+            indicators=indicators,
             encoded=0,
         ),
         rules_of_kind={kind: frozenset(i for i, rule in enumerate(rules) if kind in rule.kinds) for kind in kinds},
@@ -111,4 +126,36 @@ def make_plan(
         },
         correlated=correlated,
         matcher=matcher,
+        wanted={kind: _wanted(kind, rules, triggered, pages, indicators) for kind in formats().by_kind},
     )
+
+
+def _wanted(
+    kind: str,
+    rules: Sequence[CompiledRule],
+    triggered: Sequence[Sequence[int]],
+    pages: frozenset[int],
+    indicators: frozenset[int],
+) -> frozenset[int]:
+    """The needles that lead to a rule of this kind of log, to an indicator, or to an unusual page of a web log."""
+    of_rules = {n for n, numbers in enumerate(triggered) if any(kind in rules[number].kinds for number in numbers)}
+    encoded = {0} if any(kind in rule.kinds and rule.fields & DECODED_FIELDS for rule in rules) else set()
+    return frozenset(of_rules | encoded | (pages if kind in WEB_KINDS else set()) | indicators)
+
+
+def passes_over(rule: CompiledRule, frequent: Sequence[str]) -> bool:
+    """Whether a rule can never fire on one of the frequent pages, as its own conditions on the page say. Such a rule
+    asks for a page, so the search for other pages finds every line it can fire on."""
+    asked = [node for node in _conjuncts(rule.mapping.prepare(rule.rule.condition)) if _fields(node) == {PAGE}]
+    if not any(not isinstance(node, Not) for node in asked) or not rule.kinds <= WEB_KINDS:
+        return False
+    judge = compile_node(All(tuple(asked)), rule.limits)
+    return not judge(DictView({PAGE: ""})) and not any(judge(DictView({PAGE: page})) for page in frequent)
+
+
+def _conjuncts(node: Node) -> list[Node]:
+    return [part for child in node.nodes for part in _conjuncts(child)] if isinstance(node, All) else [node]
+
+
+def _fields(node: Node) -> set[str]:
+    return {item.field for item in items_of(node)}

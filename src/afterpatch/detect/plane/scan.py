@@ -212,13 +212,25 @@ class _Worker:
 
     def _chunk(self, chunk: Chunk) -> None:
         view, lines = find_lines(chunk.data)
-        needles = lines_of(self._plan.needles.scan(chunk.data), lines.end)
+        needles = self._candidates(chunk.data, lines)
         plain, seconds = self._plain(view, lines)
         offset = chunk.offset + self._job.start
         piece = _Piece(chunk.data, offset, self._scan.lines, view, lines, plain, seconds, needles)
         self._clock(seconds[plain])
         self._walk(piece)
         self._sample_joins(piece)
+
+    def _candidates(self, data: memoryview, lines: Lines) -> dict[int, set[int]]:
+        """Line of the chunk -> needles of this kind of log that are in it."""
+        plan, wanted = self._plan, self._plan.wanted.get(self._parser.format.record_kind, frozenset())
+        found: dict[int, set[int]] = {}
+        for index, groups in lines_of(plan.needles.scan(data), lines.end).items():
+            if not plan.groups_of(wanted).isdisjoint(groups):
+                line = bytes(data[int(lines.start[index]) : int(lines.end[index])])
+                needles = plan.needles.confirmed(groups, line, wanted)
+                if needles:
+                    found[index] = needles
+        return found
 
     def _plain(self, view: NDArray[np.uint8], lines: Lines) -> tuple[NDArray[np.bool_], Int]:
         """Lines that need no exact reading: a valid time at the start, nothing odd in them, ended by a line feed."""
