@@ -226,3 +226,17 @@ def test_broken_files_become_notices(content: bytes) -> None:
     for path, kind in ((CONFIG, "iis-config"), (OWA_AUTH + "web.config", "web-config")):
         list(IisAnalyser().analyse(make_item(path, content, kind), context))
     assert context.notices
+
+
+def test_another_application_configures_itself() -> None:
+    modules = web_config('<modules><add name="A" type="Shop.Module, Shop" /></modules>')
+    assert levels(run("C:\\inetpub\\wwwroot\\shop\\web.config", modules, "web-config")) == {
+        "iis-managed-module-foreign": "low"
+    }
+    assert levels(run("C:\\inetpub\\wwwroot\\web.config", modules, "web-config")) == {
+        "iis-managed-module-foreign": "high"
+    }
+
+
+def test_data_files_called_config_are_passed_over() -> None:
+    assert run(PROXY + "owa\\template.config", unb64("PCUgUkVNT1ZFRCAlPg=="), "web-file") == []

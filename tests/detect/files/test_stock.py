@@ -8,7 +8,7 @@ from afterpatch.detect.files.driver import analyse_file
 from afterpatch.detect.files.item import Facts, FileContext
 from afterpatch.detect.yara.compile import compile_rules
 from afterpatch.knowledge.baseline import baseline
-from afterpatch.knowledge.indicators import Indicator, Matcher
+from afterpatch.knowledge.indicators import Indicator, Matcher, carried
 
 from .conftest import ASPNET_CLIENT, EXCHANGE, OWA_AUTH, make_item
 
@@ -54,6 +54,24 @@ def test_changed_content_is_proof_only_where_the_baseline_holds_the_build() -> N
     assert run(LOGON, "0" * 64, build)["stock-page-changed"] == "high"
     assert run(LOGON, "0" * 64, "")["stock-page-changed"] == "medium"
     assert run(LOGON, "0" * 64, LATER_BUILD) == {"stock-page-unknown-content": "info"}
+
+
+def test_later_pages_are_counted_not_listed() -> None:
+    context = FileContext(facts=Facts(build=LATER_BUILD), baseline=baseline())
+    path = EXCHANGE + "ClientAccess\\owa\\auth\\error.aspx"
+    assert analyse_file(make_item(path, b"<html>"), context) == []
+    assert context.unjudged == 1
+
+
+def test_published_paths_spare_every_shipped_page() -> None:
+    context = FileContext(facts=Facts(build=LATER_BUILD), baseline=baseline(), indicators=Matcher(carried()))
+    found = [
+        (one.detection, one.path)
+        for path in baseline().paths()
+        for one in analyse_file(make_item(EXCHANGE.rstrip("\\") + path, b"<html>"), context)
+        if one.severity not in ("info", "low")
+    ]
+    assert found == []
 
 
 def test_configuration_files_differ_on_every_server() -> None:

@@ -12,6 +12,8 @@ from afterpatch.detect.files.setting import Setting
 from afterpatch.parsers.iisconfig import parse_iis_config
 from afterpatch.parsers.webconfig import parse_web_config
 
+_NAMES = ("web.config", "sharedwebconfig.config")
+MAX_CONFIG = 2 * 1024 * 1024  # the largest stock one, SharedWebConfig.config, has 1.6 MB
 HISTORY = "\\inetpub\\history\\"
 
 
@@ -25,8 +27,10 @@ def is_server_config(item: FileItem) -> bool:
 def is_web_config(item: FileItem, context: FileContext) -> bool:
     """web.config and SharedWebConfig.config, wherever they lie, and other .config files in web folders."""
     name = file_name(item.path).lower()
-    if item.artifact.kind == "web-config" or name in ("web.config", "sharedwebconfig.config"):
+    if name in _NAMES:
         return True
+    if item.artifact.kind == "web-config":
+        return name.endswith(".config")
     return name.endswith(".config") and name != "applicationhost.config" and place_of(item.path, context.facts).web
 
 
@@ -48,8 +52,12 @@ class IisAnalyser:
             yield from iis_sites.logging(config, setting)
             yield from iis_code.sections(config.sections, setting)
         elif is_web_config(item, context):
-            web = parse_web_config(item.content, item.artifact.shown)
+            web = parse_web_config(item.content[:MAX_CONFIG], item.artifact.shown)
+            if web.root_name != "configuration" and file_name(item.path).lower() not in _NAMES:
+                return  # a data file that an application calls .config
             context.notices.extend(web.notices)
+            if len(item.content) > MAX_CONFIG:
+                context.notice(item, "", f"notice.config-cut: {MAX_CONFIG} bytes")
             setting = Setting(item, context)
             yield from iis_web.around(web, setting)
             yield from iis_web.hooks(web, setting)

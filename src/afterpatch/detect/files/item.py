@@ -138,7 +138,8 @@ class CheckFailure:
 
 @dataclass(slots=True)
 class FileContext:
-    """What all checks of one server share. `failures` and `notices` are filled on the way."""
+    """What all checks of one server share. `failures`, `notices` and `unjudged` (shipped pages whose content the
+    baseline cannot judge, because it does not hold the server's build) are filled on the way."""
 
     facts: ServerFacts = field(default_factory=Facts)
     baseline: BaselineIndex | None = None
@@ -147,6 +148,7 @@ class FileContext:
     rules: yara_x.Rules | None = None  # None: no content signatures
     failures: list[CheckFailure] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    unjudged: int = 0
 
     def build(self) -> Build | None:
         """The server's build, None where unknown."""

@@ -23,7 +23,7 @@ MAX_DUMP = 512 * 1024
 MAX_VALUE = 8192
 _LINE = re.compile(r"^[ \t\ufeff]{0,8}([A-Za-z]{2,40}) {0,64}: ?([^\r\n]{0,8192})", re.MULTILINE)
 _SERVER_BLOCK = re.compile(
-    r"<script\b[^>]{0,300}\brunat\b|runat\s{0,8}=\s{0,8}[\"']?server|<script\b[^>]{0,100}\blanguage|<%|page\s{1,8}language|/script",
+    r"<script\b[^<>]{0,300}\brunat\b|runat\s{0,8}=\s{0,8}[\"']?server|<script\b[^<>]{0,100}\blanguage|<%|page\s{1,8}language|/script",
     re.IGNORECASE,
 )
 _URL_HEAD = re.compile(r"\s{0,8}(https?://[^/<\s]{1,253}/?)", re.IGNORECASE)

@@ -104,7 +104,8 @@ def _misplaced(item: FileItem, place: Place, context: FileContext) -> Iterable[F
     elif place.id == "added-web-root":
         yield fire("page-in-added-root", item.path, severity="critical" if place.staging else "low", **found)
     elif place.scripts == "foreign":
-        yield fire("page-of-other-application", item.path, **found)
+        part = stem_and_extension(file_name(item.path))[1] in extensions("part")
+        yield fire("page-of-other-application", item.path, severity="info" if part else "low", **found)
     elif place.staging and place.staging != "vendor":
         hidden = any(hidden_folder().fullmatch(part) for part in normal(item.path).split("\\")[:-1])
         yield fire("page-in-staging", item.path, severity="critical" if hidden else "high", **found)

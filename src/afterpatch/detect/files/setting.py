@@ -8,8 +8,16 @@ from typing import Any
 
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import fire, load_data
-from afterpatch.detect.files.paths import file_name, normal
+from afterpatch.detect.files.paths import file_name, normal, place_of
 from afterpatch.parsers.sections import expand, server_environment
+
+# what another application's own web.config sets for itself
+_EXPECTED_ELSEWHERE = frozenset(
+    {
+        "iis-managed-module-foreign", "iis-handler-foreign", "iis-compiler-hook", "iis-viewstate-unsigned",
+        "iis-filtering-hole", "iis-rewrite-to-page",
+    }
+)  # fmt: skip
 
 
 @cache
@@ -25,6 +33,16 @@ class Setting:
     item: FileItem
     context: FileContext
     lines: list[bytes] = field(default_factory=list)
+
+    @property
+    def other_application(self) -> bool:
+        """Whether the file configures an application that is neither Exchange's nor the site's root."""
+        place = place_of(self.item.path, self.context.facts)
+        own = (
+            self.item.artifact.kind.startswith("iis-config")
+            or file_name(self.item.path).lower() == "applicationhost.config"
+        )
+        return not own and place.scripts in ("foreign", "elsewhere")
 
     @property
     def install_path(self) -> str:
@@ -46,6 +64,8 @@ class Setting:
         self, detection: str, line: int, target: str = "", facts: dict[str, str] | None = None, **changes: Any
     ) -> FileFinding:
         """A finding about the element at a line; `target` is the file or folder it names."""
+        if self.other_application and detection in _EXPECTED_ELSEWHERE:
+            changes["severity"] = "low"
         pairs = tuple((key, value[:300]) for key, value in (facts or {}).items() if value)
         raw = changes.pop("raw", "") or self.raw(line)
         return fire(detection, target or self.item.path, line=line or None, raw=raw, facts=pairs, **changes)

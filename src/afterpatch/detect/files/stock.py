@@ -17,7 +17,8 @@ class StockAnalyser:
 
     def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:
         """A finding where a shipped path holds content that no build ships. Proof only where the baseline holds the
-        server's build; a later build changes pages too, so there only logon pages are worth a look."""
+        server's build; a later build changes pages too, so there only logon pages are named and the others
+        counted (`context.unjudged`)."""
         baseline = context.baseline
         if baseline is None or item.size == 0 or stem_and_extension(file_name(item.path))[1] == ".config":
             return
@@ -28,7 +29,10 @@ class StockAnalyser:
         facts = (("build", context.facts.build), ("known contents", str(len(known.versions))))
         if baseline.proves_change(item.path, build):
             yield fire("stock-page-changed", item.path, facts=facts)
-        elif place_of(item.path, context.facts).login and (build is None or build in baseline.builds()):
-            yield fire("stock-page-changed", item.path, severity="medium", confidence="low", facts=facts)
-        else:
-            yield fire("stock-page-unknown-content", item.path, facts=facts)
+            return
+        context.unjudged += 1
+        if place_of(item.path, context.facts).login:
+            if build is None or baseline.covers(build):
+                yield fire("stock-page-changed", item.path, severity="medium", confidence="low", facts=facts)
+            else:
+                yield fire("stock-page-unknown-content", item.path, facts=facts)

@@ -6,7 +6,7 @@ private rule ap_page
 {
     strings:
         $tag = /<%[ \t\r\n@=#:]/
-        $script = /<script\b[^>]{0,60}\brunat\s{0,4}=\s{0,4}["']?server/i
+        $script = /<script\b[^<>]{0,60}\brunat\s{0,4}=\s{0,4}["']?server/i
     condition:
         any of them
 }
@@ -15,7 +15,7 @@ private rule ap_directive
 {
     strings:
         $a = /<%\s{0,4}@\s{0,40}(Page|WebHandler|WebService|Control|Master|Application|ServiceHost|Language)\b/i
-        $b = /<script\b[^>]{0,60}\brunat\s{0,4}=\s{0,4}["']?server/i
+        $b = /<script\b[^<>]{0,60}\brunat\s{0,4}=\s{0,4}["']?server/i
         $c = /Page\s{1,4}Language\s{0,4}=/i
     condition:
         any of them
@@ -34,7 +34,7 @@ private rule ap_net_page
     strings:
         $page = /<%\s{0,4}@\s{0,40}(Page|WebHandler|WebService|Control|Master|Application)\b/i
         $import = /<%\s{0,4}@\s{0,40}Import\b/i
-        $script = /<script\b[^>]{0,60}\brunat\s{0,4}=\s{0,4}["']?server/i
+        $script = /<script\b[^<>]{0,60}\brunat\s{0,4}=\s{0,4}["']?server/i
     condition:
         any of them
 }
@@ -43,7 +43,7 @@ private rule ap_inline_code
 {
     // code in the page itself, not only a reference to a compiled class
     strings:
-        $script = /<script\b[^>]{0,60}\brunat\s{0,4}=\s{0,4}["']?server/i
+        $script = /<script\b[^<>]{0,60}\brunat\s{0,4}=\s{0,4}["']?server/i
         $block = /<%\s{0,8}[A-Za-z_'\/+("]/
         $class = /<%\s{0,4}@\s{0,40}Web(Handler|Service)\b[^>]{0,200}\bClass\s{0,4}=[^>]{0,200}>\s{0,400}(using|public|import|\/\/|\/\*|'|\[|namespace|class)\b?/i
     condition:
@@ -76,7 +76,7 @@ private rule ap_control_text
 {
     // a text box that runs on the server: its value comes with the request
     strings:
-        $box = /<(asp:(TextBox|FileUpload|HiddenField)|input\b[^>]{0,80}\brunat\s{0,4}=|textarea\b[^>]{0,80}\brunat\s{0,4}=)/i
+        $box = /<(asp:(TextBox|FileUpload|HiddenField)|input\b[^<>]{0,80}\brunat\s{0,4}=|textarea\b[^<>]{0,80}\brunat\s{0,4}=)/i
     condition:
         $box
 }

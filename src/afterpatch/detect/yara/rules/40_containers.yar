@@ -14,7 +14,7 @@ rule AP_Container_Pst_Page
         origin = "signature-base expl_proxyshell (features); Huntress"
     strings:
         $magic = { 21 42 44 4E }
-        $lang = /Page\s{1,4}Language\s{0,4}=|<script[^>]{0,60}(runat|language)\s{0,4}=/i
+        $lang = /Page\s{1,4}Language\s{0,4}=|<script[^<>]{0,60}(runat|language)\s{0,4}=/i
         $code = /\x46romBase64String\s{0,4}\(\s{0,4}\x52equest|\x65val\s{0,4}\(|exec_code|\x52equest\s{0,4}[\[.(]/
     condition:
         $magic at 0 and ($lang or $code) and (filesize < 8MB)
@@ -36,7 +36,7 @@ rule AP_Container_Der_Page
         origin = "signature-base expl_proxyshell (features)"
     strings:
         $magic = { 30 82 }
-        $lang = /Page\s{1,4}Language\s{0,4}=|<script[^>]{0,60}(runat|language)\s{0,4}=|<%/i
+        $lang = /Page\s{1,4}Language\s{0,4}=|<script[^<>]{0,60}(runat|language)\s{0,4}=|<%/i
     condition:
         $magic at 0 and $lang and filesize < 64KB
 }
@@ -61,7 +61,7 @@ rule AP_Container_Image_Page
         $png = { 89 50 4E 47 }
         $jpg = { FF D8 FF }
         $bmp = "BM"
-        $script = /<%\s{0,4}@\s{0,20}(Page|WebHandler|Language)|<%\s{0,4}@|<script[^>]{0,60}runat\s{0,4}=\s{0,4}["']?server|<%\s{0,8}(\x65val|\x65xecute|response|dim|set)\b|<\?php/i
+        $script = /<%\s{0,4}@\s{0,20}(Page|WebHandler|Language)|<%\s{0,4}@|<script[^<>]{0,60}runat\s{0,4}=\s{0,4}["']?server|<%\s{0,8}(\x65val|\x65xecute|response|dim|set)\b|<\?php/i
     condition:
         ($gif at 0 or $png at 0 or $jpg at 0 or $bmp at 0) and $script
 }
@@ -81,7 +81,7 @@ rule AP_Container_Binary_Head
         explain_zh = "含页面指令的文件以非文本字节开头。借助其他格式（邮件存储、证书、注册表、压缩包）写入的页面就是这样。"
         origin = "signature-base SUSP_ASPX_PossibleDropperArtifact (features)"
     strings:
-        $lang = /Page\s{1,4}Language\s{0,4}=|<script[^>]{0,60}runat\s{0,4}=\s{0,4}["']?server/i
+        $lang = /Page\s{1,4}Language\s{0,4}=|<script[^<>]{0,60}runat\s{0,4}=\s{0,4}["']?server/i
         $known = /^(PK|Rar!|\x1f\x8b|MZ|\xd0\xcf\x11\xe0|MSCF|\xd4\xc3\xb2\xa1|\xa1\xb2\xc3\xd4|!BDN|\x30\x82|GIF8|\x89PNG|\xff\xd8\xff|\xff\xfe|\xfe\xff|\xef\xbb\xbf|BM|%PDF|ElfFile|regf)/
     condition:
         filesize > 8 and filesize < 8MB and $lang and not $known and
@@ -108,7 +108,7 @@ rule AP_Config_With_Script
     strings:
         $root = /<configuration[\s>]/i
         $code = /<%[\s@=]{0,8}(\x65val|\x65xecute|response|request|dim|set|page|if|language|\w{1,20}\s{0,4}=)/i
-        $script = /<script[^>]{0,60}runat\s{0,4}=\s{0,4}["']?server/i
+        $script = /<script[^<>]{0,60}runat\s{0,4}=\s{0,4}["']?server/i
     condition:
         $root and ($code or $script) and extension == ".config"
 }

@@ -64,5 +64,7 @@ rule AP_Credential_Log
         $b = /\w[\w.\-]{0,30}\\\w[\w.\-]{0,40}\s{0,2}[:|\t]\s{0,2}[^\s:|]{6,40}\r?\n/
         $c = /destination=https?[^&\s]{0,120}&flags=\d&[^\s]{0,60}username=[^&\s]{2,80}&password=/i
     condition:
-        not ap_page and filesize < 20MB and (extension == ".txt" or extension == ".log" or extension == ".dat" or extension == ".db" or extension == ".tmp" or extension == "" or extension == ".png" or extension == ".gif" or extension == ".css" or extension == ".js") and (#a > 2 or #b > 20 or #c > 1)
+        not ap_page and filesize < 20MB and not filepath icontains "\\Logging\\" and not filepath icontains "\\LogFiles\\" and
+        (filepath icontains "inetpub" or filepath icontains "HttpProxy" or filepath icontains "ClientAccess" or filepath icontains "\\Temp\\" or filepath icontains "\\owa\\" or filepath icontains "ProgramData" or filepath icontains "\\Users\\Public") and
+        (extension == ".txt" or extension == ".log" or extension == ".dat" or extension == ".db" or extension == ".tmp" or extension == "" or extension == ".png" or extension == ".gif" or extension == ".css" or extension == ".js") and (#a > 2 or #b > 20 or #c > 1)
 }
