@@ -17,7 +17,7 @@ import pytest
 
 import afterpatch.detect as detect
 from afterpatch.detect.sigma.compile import CompiledRule, compile_rules
-from afterpatch.detect.sigma.literals import NEEDLESS_ENCODING
+from afterpatch.detect.sigma.literals import NEEDLESS_ENCODING, holds
 from afterpatch.detect.sigma.load import load_rules
 from afterpatch.detect.sigma.mapping import MappedView
 from afterpatch.detect.sigma.model import Example, RuleSet
@@ -75,10 +75,8 @@ def judge(rule: CompiledRule, record: Record) -> bool:
 
 def is_candidate(rule: CompiledRule, raw: str) -> bool:
     """Whether the scan over bytes would hand the line to the rule."""
-    line = raw.lower().encode()
-    if rule.necessary is None or _NEEDLESS.search(line):
-        return True
-    return any(all(literal in line for literal in clause) for clause in rule.necessary.clauses)
+    line = raw.encode()
+    return rule.necessary is None or bool(_NEEDLESS.search(line)) or holds(rule.necessary, line)
 
 
 def fired_on(record: Record, side: str = "") -> set[str]:
