@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from afterpatch.detect.files import ANALYSERS, as_finding, detections
+from afterpatch.detect.files import ANALYSERS, as_finding, broken_detections, detections
 from afterpatch.detect.files import driver as driver_module
 from afterpatch.detect.files.driver import MAX_FINDINGS, analyse_file, guarded
-from afterpatch.detect.files.item import FileContext, FileFinding, FileItem, Inventory
+from afterpatch.detect.files.item import CheckFailure, FileContext, FileFinding, FileItem, Inventory
 from afterpatch.detect.files.metadata import all_meta, fire
 from afterpatch.model import CONFIDENCES, SEVERITIES, STAGES
 
@@ -19,6 +19,7 @@ from .conftest import ASPNET_CLIENT, make_item
 
 class Broken:
     name = "broken"
+    artifacts = ("web-file",)
     detections = ("broken",)
 
     def analyse(self, item: FileItem, _context: FileContext) -> Iterable[FileFinding]:
@@ -64,6 +65,12 @@ def test_analysers_and_tables_name_the_same_detections() -> None:
     named = {name for analyser in ANALYSERS for name in analyser.detections}
     assert named == {meta.id for meta in detections()}
     assert set(all_meta()) <= named
+    assert all(meta.artifacts for meta in detections())
+    assert broken_detections([CheckFailure("transport", "x", "y")]) == {
+        "transport-agent-known-bad",
+        "transport-agent-foreign",
+    }
+    assert "compiled-twice" in broken_detections([CheckFailure("server", "x", "y")])
 
 
 def test_as_finding_is_stable_and_complete() -> None:
@@ -100,3 +107,11 @@ def test_as_finding_is_stable_and_complete() -> None:
 def test_nothing_in_a_file_breaks_an_analyser(content: bytes, name: str) -> None:
     for folder in (ASPNET_CLIENT, "C:\\Windows\\Temporary ASP.NET Files\\root\\1\\2\\", "", "\\\\?\\C:\\"):
         analyse_file(make_item(folder + name, content), FileContext(inventory=Inventory.of([ASPNET_CLIENT + "x"])))
+
+
+def test_a_weak_finding_claims_no_stage() -> None:
+    assert fire("page-not-shipped", "p").stage == "wrote"
+    assert fire("page-not-shipped", "p", severity="medium").stage == ""
+    assert fire("page-not-shipped", "p", confidence="low").stage == ""
+    assert fire("iis-module-unknown", "p").stage == ""
+    assert fire("iis-module-unknown", "p", severity="critical", confidence="high").stage == "wrote"

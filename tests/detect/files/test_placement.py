@@ -68,6 +68,7 @@ def test_place(path: str, place: str) -> None:
         ("C:\\Users\\Public\\Opera\\opera_browser.png", "known-tool-path", "high"),
         ("C:\\Windows\\Temp\\creds.db", "iis-raid-artefact", "high"),
         ("C:\\Windows\\System32\\inetsrv\\cachport.dll", "known-iis-module-file", "high"),
+        (EXCHANGE + "FrontEnd\\HttpProxy\\owa\\App_Code\\a.cs", "app-code-in-web-folder", "high"),
         ("C:\\inetpub\\wwwroot\\shop\\cart.aspx", "page-of-other-application", "low"),
     ],
 )
@@ -109,6 +110,9 @@ def test_baseline_decides_what_is_shipped() -> None:
     assert "page-not-shipped" not in run(EXCHANGE + "ClientAccess\\owa\\auth\\error.aspx")
     assert run(EXCHANGE + "FrontEnd\\HttpProxy\\ews\\zzz.aspx")["page-not-shipped"] == "high"
     assert run(EXCHANGE + "ClientAccess\\owa\\forms\\zzz.aspx")["page-not-shipped"] == "medium"
+    context.facts = Facts(build="15.2.1544.4")
+    assert run(EXCHANGE + "ClientAccess\\owa\\forms\\zzz.aspx")["page-not-shipped"] == "low"
+    assert run(OWA_AUTH + "zzz.aspx")["page-not-shipped"] == "high"
 
 
 def test_added_web_root_comes_from_the_configuration() -> None:

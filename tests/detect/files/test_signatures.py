@@ -120,9 +120,9 @@ def test_user_rules_run_and_bad_ones_are_named(tmp_path: Path) -> None:
     ]
 
 
-def test_unreadable_rule_folder_is_no_error(tmp_path: Path) -> None:
+def test_a_missing_rule_folder_is_named(tmp_path: Path) -> None:
     rules, notices = compile_rules([tmp_path / "nowhere"])
-    assert notices == ()
+    assert [notice.reason for notice in notices] == ["notice.yara-unreadable: no such file or folder"]
     assert scan(SHELL["path"], content(SHELL), rules)
 
 

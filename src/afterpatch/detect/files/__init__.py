@@ -15,7 +15,7 @@ from afterpatch.detect.files.item import (
     Inventory,
     ServerFacts,
 )
-from afterpatch.detect.files.registry import ANALYSERS, detections
+from afterpatch.detect.files.registry import ANALYSERS, broken_detections, detections
 
 __all__ = [
     "ANALYSERS",
@@ -30,5 +30,6 @@ __all__ = [
     "analyse_file",
     "analyse_server",
     "as_finding",
+    "broken_detections",
     "detections",
 ]

@@ -101,6 +101,7 @@ class CompiledAnalyser:
     """Judges what lies below Temporary ASP.NET Files, and precompiled pages in bin folders."""
 
     name = "compiled"
+    artifacts = ("compiled", "compiled-assembly")
     detections = tuple(load_table("compiled"))
 
     def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:

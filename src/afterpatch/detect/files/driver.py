@@ -59,8 +59,8 @@ def analyse_server(items: Iterable[FileItem], context: FileContext) -> list[File
 
     for item in items:
         guarded("server", item.path, context, partial(read, item))
-    found = guarded("iis-history", "", context, partial(compare, copies))
-    return found + guarded("compiled-twice", "", context, partial(repeated, generations))
+    found = guarded("server", "", context, partial(compare, copies))
+    return found + guarded("server", "", context, partial(repeated, generations))
 
 
 def as_finding(found: FileFinding, item: FileItem) -> Finding:

@@ -38,6 +38,7 @@ class IisAnalyser:
     """Modules, handlers, filters, directories, pools, logging, keys, rewrite rules, code beside the XML."""
 
     name = "iis"
+    artifacts = ("iis-config", "web-config")
     detections = tuple(load_table("iis"))
 
     def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:

@@ -67,8 +67,8 @@ def _handlers(entries: Iterable[Entry], setting: Setting) -> Iterable[FileFindin
         elif processor and file_name(processor).lower() not in known("script_processors"):
             target = setting.expand(processor)
             worst = bad_image(processor) or in_drop_folder(target)
-            severity = "critical" if worst else "high"
-            yield setting.fire("iis-handler-foreign", entry.line, target, facts, severity=severity)
+            grade = {"severity": "critical", "confidence": "moderate"} if worst else {}
+            yield setting.fire("iis-handler-foreign", entry.line, target, facts, **grade)
 
 
 def _odd_mapping(path: str, type_text: str, processor: str, modules: str) -> str:

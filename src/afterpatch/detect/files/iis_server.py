@@ -47,9 +47,10 @@ def filters(entries: Iterable[Entry], setting: Setting) -> Iterable[FileFinding]
         if entry.action != "add" or iis_baseline.is_stock_isapi_filter(entry.name, path, setting.install_path):
             continue
         target = setting.expand(path)
-        severity = "critical" if bad_image(path) or in_drop_folder(target) else "high"
+        worst = bad_image(path) or in_drop_folder(target)
+        grade = {"severity": "critical", "confidence": "moderate"} if worst else {}
         facts = {"name": entry.name, "file": path, "location": entry.location}
-        yield setting.fire("iis-isapi-filter-unknown", entry.line, target, facts, severity=severity)
+        yield setting.fire("iis-isapi-filter-unknown", entry.line, target, facts, **grade)
 
 
 def pools(config: IisConfig, setting: Setting) -> Iterable[FileFinding]:

@@ -174,5 +174,9 @@ class FileAnalyser(Protocol):
     def detections(self) -> tuple[str, ...]:
         """Ids of the detections it can give."""
 
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Artifact kinds it judges: where the evidence holds none of them, its detections are evidence-missing."""
+
     def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:
         """Findings of one file; nothing where the file is none of its business."""

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from afterpatch.detect.files.item import MAX_RAW, FileFinding
-from afterpatch.model import SEVERITIES
+from afterpatch.model import SEVERITIES, severity_at_least
 
 PACKAGE = "afterpatch.detect.files"
 TABLES = ("oabdump", "places", "stock", "published", "compiled", "iis", "transport")
@@ -100,7 +100,8 @@ def excerpt(text: str) -> str:
 
 
 def fire(identifier: str, path: str, **changes: Any) -> FileFinding:
-    """A finding with the texts of its detection; `changes` are FileFinding fields the case at hand knows better."""
+    """A finding with the texts of its detection; `changes` are FileFinding fields the case at hand knows better. One
+    that is weak (below high, or of low confidence) names its chain but claims no stage of it."""
     meta = all_meta()[identifier]
     known: dict[str, Any] = {
         "severity": meta.level,
@@ -111,6 +112,8 @@ def fire(identifier: str, path: str, **changes: Any) -> FileFinding:
         "stage": meta.stage,
     }
     known.update(changes)
+    if known["confidence"] == "low" or not severity_at_least(known["severity"], "high"):
+        known["stage"] = ""
     if "raw" in known:
         known["raw"] = excerpt(known["raw"])
     return FileFinding(

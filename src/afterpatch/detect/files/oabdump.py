@@ -140,6 +140,7 @@ class OabDumpAnalyser:
     """Finds virtual-directory dumps with and without script."""
 
     name = "oabdump"
+    artifacts = ("web-file", "suspicious-place")
     detections = tuple(load_table("oabdump"))
 
     def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:

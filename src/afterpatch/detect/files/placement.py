@@ -66,6 +66,7 @@ class PlacementAnalyser:
     """Server pages by place and name."""
 
     name = "placement"
+    artifacts = ("web-file", "suspicious-place")
     detections = tuple(load_table("places"))
 
     def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:
@@ -76,6 +77,7 @@ class PlacementAnalyser:
         if is_server_page(file_name(item.path)):
             yield from _page(item, place, context)
         else:
+            yield from _app_code(item, place)
             yield from _other_file(item, place)
 
 
@@ -113,9 +115,10 @@ def _misplaced(item: FileItem, place: Place, context: FileContext) -> Iterable[F
 
 def _not_shipped(item: FileItem, place: Place, context: FileContext, found: dict[str, Any]) -> FileFinding:
     known = _build_known(context)
+    later = not known and context.build() is not None  # a build that may have brought pages of its own
     if place.login:
         return fire("page-not-shipped", item.path, confidence="high" if known else "moderate", **found)
-    severity = "high" if known and place.front else "medium"
+    severity = "high" if known and place.front else "low" if later and place.backend else "medium"
     return fire("page-not-shipped", item.path, severity=severity, confidence="moderate" if known else "low", **found)
 
 
@@ -142,6 +145,14 @@ def _tricks(item: FileItem, place: Place) -> Iterable[FileFinding]:
         return
     if tricks and (place.id != "elsewhere" or is_server_page(file_name(item.path))):
         yield fire("path-trick", item.path, facts=(("trick", ", ".join(tricks)),))
+
+
+def _app_code(item: FileItem, place: Place) -> Iterable[FileFinding]:
+    """Source that ASP.NET compiles into an application without any page asking for it."""
+    text = normal(item.path)
+    source = stem_and_extension(file_name(text))[1] in extensions("source")
+    if source and (place.front or place.backend) and any(part in text for part in ("\\app_code\\", "\\app_browsers\\")):
+        yield fire("app-code-in-web-folder", item.path, raw=_first_line(item.content), facts=(("place", place.id),))
 
 
 @cache

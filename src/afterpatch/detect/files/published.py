@@ -22,6 +22,7 @@ class PublishedAnalyser:
     """Compares hash and path with indicators."""
 
     name = "published"
+    artifacts = ("web-file", "compiled-assembly", "suspicious-place")
     detections = tuple(load_table("published"))
 
     def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:

@@ -140,6 +140,7 @@ class SignatureAnalyser:
     """Our YARA rules and the user's."""
 
     name = "signatures"
+    artifacts = ("web-file", "compiled-assembly", "suspicious-place")
 
     @property
     def detections(self) -> tuple[str, ...]:

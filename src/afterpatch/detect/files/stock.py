@@ -13,6 +13,7 @@ class StockAnalyser:
     """Compares with the baseline of shipped web files."""
 
     name = "stock"
+    artifacts = ("web-file",)
     detections = tuple(load_table("stock"))
 
     def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:

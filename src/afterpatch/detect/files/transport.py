@@ -15,6 +15,7 @@ class TransportAnalyser:
     """Agents whose assembly is not one of Exchange's own."""
 
     name = "transport"
+    artifacts = ("agents-config",)
     detections = tuple(load_table("transport"))
 
     def analyse(self, item: FileItem, context: FileContext) -> Iterable[FileFinding]:
@@ -61,4 +62,5 @@ def _finding(detection: str, severity: str, agent: TransportAgent, item: FileIte
     )
     raw = f'<agent name="{agent.name}" classFactory="{agent.class_factory}" assemblyPath="{agent.assembly_path}"'
     path = agent.assembly_path or item.path
-    return fire(detection, path, severity=severity, facts=facts, raw=raw, line=agent.line or None)
+    sure = {"confidence": "moderate"} if severity == "critical" and detection == "transport-agent-foreign" else {}
+    return fire(detection, path, severity=severity, **sure, facts=facts, raw=raw, line=agent.line or None)

@@ -43,8 +43,10 @@ def _user_files(folders: Iterable[Path]) -> Iterable[Path]:
 
 def _user_sources(folders: Sequence[Path]) -> tuple[list[tuple[str, str]], list[Notice]]:
     sources: list[tuple[str, str]] = []
-    notices: list[Notice] = []
-    for number, path in enumerate(_user_files(folders)):
+    notices = [
+        Notice(str(one), "", "notice.yara-unreadable: no such file or folder") for one in folders if not one.exists()
+    ]
+    for number, path in enumerate(_user_files(one for one in folders if one.exists())):
         if number >= MAX_RULE_FILES:
             notices.append(Notice(str(path.parent), "", f"notice.yara-too-many-files: {MAX_RULE_FILES}"))
             break
@@ -127,9 +129,12 @@ def _store(rules: yara_x.Rules, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as stream:
             stream.write(hashlib.sha256(raw).digest() + raw)
-        Path(stream.name).replace(path)
     except OSError:
         return
+    try:
+        Path(stream.name).replace(path)
+    except OSError:
+        Path(stream.name).unlink(missing_ok=True)
 
 
 def compile_rules(extra_dirs: Sequence[Path] = (), use_cache: bool = True) -> tuple[yara_x.Rules, tuple[Notice, ...]]:
