@@ -27,7 +27,8 @@ PACK = {
     "xz": lzma.compress,
     "deflate": lambda data: zlib.compress(data)[2:-4],
 }
-TEXT = b"".join(b"%d %x\n" % (n, n * 2654435761 % 2**32) for n in range(60_000))
+TEXT = b"".join(b"%d %x\n" % (n, n * 2654435761 % 2**32) for n in range(30_000))
+PACKED = {kind: pack(TEXT) for kind, pack in PACK.items()}
 
 
 def _decoder(kind: str, packed: bytes, copyable: bool = False) -> Decoder:
@@ -58,9 +59,9 @@ def test_streams_after_one_another_are_one(kind: str, parts: list[bytes], paddin
 
 @pytest.mark.parametrize("kind", PACK)
 @given(accesses=st.lists(st.tuples(st.integers(0, len(TEXT) + 10), st.integers(0, 5000)), max_size=12))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_random_access_agrees_with_slices(kind: str, accesses: list[tuple[int, int]]) -> None:
-    data = InflatedBytes(_decoder(kind, PACK[kind](TEXT), copyable=True))
+    data = InflatedBytes(_decoder(kind, PACKED[kind], copyable=True))
     for offset, count in accesses:
         assert data.read_at(offset, count) == TEXT[offset : offset + count]
     assert data.size == len(TEXT)

@@ -10,6 +10,7 @@ from afterpatch.evidence import limits
 from afterpatch.model import Locator, Notice
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 RESERVED = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 
 
@@ -78,12 +79,8 @@ def split_name(name: str) -> tuple[str, ...]:
 
 
 def printable(text: str) -> str:
-    """Text that can be encoded as UTF-8: bytes of a file name that are no UTF-8 become `\\xNN`."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return text
+    """Text that can be encoded as UTF-8: a byte of a file name that is no UTF-8 becomes `%NN`."""
+    return SURROGATE.sub(lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
 
 
 def is_odd(name: str, parts: tuple[str, ...]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from afterpatch.evidence import limits
+from afterpatch.evidence.entry import printable
 from afterpatch.evidence.errors import DamagedError, TruncatedError, UnsupportedError
 from afterpatch.evidence.members import Directory, Member, judged, unix_time
 from afterpatch.evidence.rawbytes import RandomBytes
@@ -99,7 +100,7 @@ def _ustar_name(block: bytes) -> str:
 
 
 def _text(raw: bytes) -> str:
-    return raw.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+    return printable(raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape"))
 
 
 def _number(raw: bytes) -> int:
@@ -143,6 +144,6 @@ def _pax(raw: bytes) -> dict[str, str]:
         key, equals, value = raw[len(digits) + 1 : length].partition(b"=")
         if not equals or length <= len(digits):
             break
-        values[key.decode("utf-8", "replace")] = value.rstrip(b"\n").decode("utf-8", "backslashreplace")
+        values[key.decode("utf-8", "replace")] = printable(value.rstrip(b"\n").decode("utf-8", "surrogateescape"))
         raw = raw[length:]
     return values
