@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afterpatch.detect.files.compiled import CompiledAnalyser
+from afterpatch.detect.files.driver import analyse_server
 from afterpatch.detect.files.item import Facts, FileContext, Inventory
 from afterpatch.detect.files.naminghash import folder_hash, folders_of, split_name, string_hash
 from afterpatch.detect.files.urls import files_of_url
@@ -138,3 +139,17 @@ def test_files_of_url_uses_the_servers_own_roots_first() -> None:
         "E:\\Exch\\FrontEnd\\HttpProxy\\owa\\auth\\a.aspx",
         "E:\\Exch\\ClientAccess\\owa\\auth\\a.aspx",
     )
+
+
+def test_a_page_compiled_twice_was_changed() -> None:
+    items = [
+        make_item(
+            TEMP + "root\\e22c2559\\92c7e946\\x.aspx.898219ba.compiled", record("/aspnet_client/x.aspx"), "compiled"
+        ),
+        make_item(TEMP + "root\\e22c2559\\aaaaaaaa\\x.aspx.898219ba.compiled", b"", "compiled"),
+        make_item(OWA + "logon.aspx.f5dba9b9.compiled", record("/owa/auth/logon.aspx"), "compiled"),
+        make_item(TEMP + "owa\\1\\2\\logon.aspx.f5dba9b9.compiled", record("/owa/auth/logon.aspx"), "compiled"),
+        make_item(TEMP + "owa\\1\\2\\y.aspx.f5dba9b9.compiled", record("/owa/auth/y.aspx"), "compiled"),
+    ]
+    (found,) = analyse_server(items, FileContext())
+    assert (found.detection, dict(found.facts)["url"]) == ("compiled-twice", "/aspnet_client/x.aspx")

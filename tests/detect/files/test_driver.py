@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,8 @@ def test_a_weak_finding_claims_no_stage() -> None:
     assert fire("page-not-shipped", "p", confidence="low").stage == ""
     assert fire("iis-module-unknown", "p").stage == ""
     assert fire("iis-module-unknown", "p", severity="critical", confidence="high").stage == "wrote"
+
+
+def test_every_check_has_an_example_in_these_tests() -> None:
+    texts = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert [name for name in all_meta() if f'"{name}"' not in texts] == []

@@ -197,6 +197,12 @@ def test_history_says_when_an_entry_came_and_went() -> None:
     assert list(IisAnalyser().analyse(history_item(2, bad, None), FileContext())) == []
 
 
+def test_code_that_starts_with_the_application() -> None:
+    providers = '<serviceAutoStartProviders><add name="p" type="Evil.Start, Evil" /></serviceAutoStartProviders>'
+    content = server_config().replace(b"<sites>", providers.encode() + b"<sites>")
+    assert levels(run(CONFIG, content)) == {"iis-auto-start": "high"}
+
+
 def test_history_without_changes_is_silent() -> None:
     items = [history_item(number, server_config(), None) for number in (1, 2, 0)]
     assert analyse_server(items, FileContext()) == []

@@ -64,6 +64,7 @@ def test_place(path: str, place: str) -> None:
         (OWA_AUTH + "it.zip", "loot-in-web-folder", "high"),
         ("C:\\inetpub\\wwwroot\\a.ps1", "program-in-web-folder", "high"),
         ("C:\\ProgramData\\it2.7z", "loot-in-staging", "low"),
+        ("C:\\PerfLogs\\tool.exe", "program-in-staging", "medium"),
         ("C:\\Windows\\Temp\\lsass_20210303.dmp", "lsass-dump", "critical"),
         ("C:\\Users\\Public\\Opera\\opera_browser.png", "known-tool-path", "high"),
         ("C:\\Windows\\Temp\\creds.db", "iis-raid-artefact", "high"),

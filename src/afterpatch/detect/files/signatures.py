@@ -17,7 +17,7 @@ from afterpatch.detect.files.paths import file_name, is_server_page, stem_and_ex
 from afterpatch.detect.files.views import encode_table, narrow, unpermute
 from afterpatch.detect.yara.compile import OURS, rule_meta
 from afterpatch.detect.yara.scan import Match, scan_views
-from afterpatch.model import SEVERITIES
+from afterpatch.model import SEVERITIES, severity_at_least
 
 MAX_PLAIN = 1024 * 1024
 _ESCAPE = re.compile(rb"\\u00([0-7][0-9a-fA-F])|\\U000000([0-7][0-9a-fA-F])|\\x([2-7][0-9a-fA-F])")
@@ -126,7 +126,7 @@ def _finding(item: FileItem, match: Match) -> FileFinding:
         kind=meta.kind,
         family=meta.family,
         chain=meta.chain,
-        stage=meta.stage,
+        stage="" if meta.confidence == "low" or not severity_at_least(meta.level, "high") else meta.stage,
         explanation=meta.explain,
         benign=meta.benign,
         next_steps=meta.next_steps,
