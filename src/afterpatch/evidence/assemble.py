@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from afterpatch.evidence.entry import NoticeBook, Scope, printable
+from afterpatch.evidence.kapelogs import host_of
 from afterpatch.evidence.resolve import Resolver
 from afterpatch.evidence.spot import Group, Spot, host_like
 from afterpatch.evidence.table import OTHER, Table
 from afterpatch.model import Artifact, Notice, Source
+
+LAYOUTS = ("velociraptor", "kape", "cylr", "drive", "archive", "folder")  # what a mixed source is called by
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,13 @@ def _artifact(index: int, key: str, spot: Spot, kind: str) -> Artifact:
 def _root(group: Group, key: str, resolver: Resolver) -> Root:
     members = [other for other in resolver.groups.values() if other.top() is group]
     drives = sorted({drive for member in members for drive in member.drives})
-    on_drive = any(member.on_drive for member in members)
-    layout = group.layout or _scope_layout(group.scope, on_drive)
+    layout = _layout(group, resolver)
     return Root(key, group.host or _scope_host(group.scope, layout), layout, tuple(drives))
+
+
+def _layout(group: Group, resolver: Resolver) -> str:
+    on_drive = any(other.on_drive for other in resolver.groups.values() if other.top() is group)
+    return group.layout or _scope_layout(group.scope, on_drive)
 
 
 def _scope_layout(scope: Scope, drives: bool) -> str:
@@ -111,6 +118,9 @@ def _machine_name(name: str) -> bool:
 
 
 def _scope_host(scope: Scope, layout: str) -> str:
+    if layout == "kape" and scope.kind == "archive":
+        name = host_of(scope.name)
+        return name if _machine_name(name) else ""
     if layout == "cylr" or (scope.parent is not None and scope.kind == "archive"):
         return host_like(scope.name)
     return host_like(scope.name) if _machine_name(scope.name) and scope.kind != "file" else ""
@@ -118,9 +128,9 @@ def _scope_host(scope: Scope, layout: str) -> str:
 
 def _source(scope: Scope, resolver: Resolver) -> Source:
     spots = [spot for spot in resolver.spots if _top(spot.entry.scope) is scope]
-    layouts = {spot.group.top().layout for spot in spots} - {""}
-    drives = any(spot.group.on_drive for spot in spots)
-    layout = sorted(layouts)[0] if layouts else _scope_layout(scope, drives)
+    groups = {id(spot.group.top()): spot.group.top() for spot in spots}
+    layouts = {_layout(group, resolver) for group in groups.values()}
+    layout = next((name for name in LAYOUTS if name in layouts), _scope_layout(scope, False))
     return Source(scope.shown, layout, len(spots), sum(spot.entry.size for spot in spots))
 
 
@@ -134,8 +144,10 @@ def kind_of(table: Table, spot: Spot) -> str:
     """The kind by header and path. A text log's header wins; `exchange-log` only says that it is one."""
     folder, _, name = spot.path.rpartition("\\")
     by_path, sniffed = table.paths.kind(folder, name), spot.entry.sniffed
-    if by_path in ("side-file", "other-log"):
-        return by_path if by_path == "side-file" else OTHER
+    if "side-file" in (by_path, sniffed):
+        return "side-file"
+    if by_path == "other-log":
+        return OTHER
     if sniffed in table.text_logs and sniffed != "log-excerpt":
         return by_path if sniffed == "exchange-log" and by_path in table.text_logs else sniffed
     return by_path if by_path != OTHER else sniffed

@@ -11,6 +11,7 @@ from afterpatch.evidence.serverpath import Folder
 from afterpatch.evidence.spot import Spot
 
 STAMP = re.compile(r"\d{4}-?\d\d-?\d\dT\d{4,6}")
+SHADOWED = re.compile(r"^vss\d+\\")
 Run = tuple[Scope, Folder, str]  # the folder of the logs, and the time stamp all files of one run start with
 READERS = (
     ("_copylog.csv", kape.read_copy_log),
@@ -32,6 +33,12 @@ def apply_kape(spots: list[Spot], book: NoticeBook) -> None:
                 break
     for run in sorted(runs, key=lambda run: (run[0].shown, run[1], run[2])):
         _apply(spots, run, runs[run], book)
+
+
+def host_of(name: str) -> str:
+    """The rest of `<time stamp>_<name>`, which collections are often named by their host."""
+    stamp = _stamp(name)
+    return name[len(stamp) :].lstrip("_- ") if stamp else name
 
 
 def _stamp(name: str) -> str:
@@ -73,13 +80,16 @@ def _known(inside: list[Spot], originals: Originals) -> dict[str, Spot]:
 def _twins(
     spots: list[Spot], inside: list[Spot], originals: Originals, by_sha1: dict[str, Spot], book: NoticeBook
 ) -> None:
-    """Files KAPE left out as duplicates: their own path, the bytes of the copy, times unknown."""
+    """Files KAPE left out as duplicates: their own path, the bytes of the copy, times unknown.
+
+    A shadow copy of a file that has not changed since is no second file.
+    """
     taken = {spot.path.lower() for spot in inside}
     for twin in originals.twins:
         copy = by_sha1.get(twin.sha1) if twin.sha1 else None
         if copy is None:
             book.add(twin.path, "", "notice.collector-skipped: Deduped, and no copy with this content is here")
-        elif twin.path.lower() not in taken:
+        elif twin.path.lower() not in taken and SHADOWED.sub("", twin.path.lower()) != copy.path.lower():
             taken.add(twin.path.lower())
             spots.append(
                 Spot(copy.entry, twin.path, copy.drive, copy.how, copy.group, None, None, False, twin.sha1,

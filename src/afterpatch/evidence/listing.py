@@ -62,7 +62,7 @@ class Listing:
             for item in self._scan(here, scope, parts):
                 name = printable(item.name)
                 deeper = (*parts, *(split_name(name) or (name,)))
-                if item.is_dir(follow_symlinks=False) and not _is_reparse(item):
+                if _is_folder(item):
                     pending.append((item.path, deeper))
                 elif len(self.entries) >= limits.MAX_FILES:
                     self.book.add(scope.shown, "", f"notice.too-many-files: {limits.MAX_FILES}")
@@ -273,6 +273,14 @@ class Listing:
             member.partial or container.directory.salvaged, reader,
         )  # fmt: skip
         self.found(found, depth + 1)
+
+
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    """A real folder, no link to one. What cannot be asked is treated as a file, which names the error."""
+    try:
+        return item.is_dir(follow_symlinks=False) and not _is_reparse(item)
+    except OSError:
+        return False
 
 
 def _is_reparse(item: os.DirEntry[str]) -> bool:

@@ -62,6 +62,8 @@ class Resolver:
         group = self.group(scope, base)
         inside = entry.parts[len(base) :]
         row = velociraptor.lookup(uploads, inside)
+        if inside[0].lower() != "uploads":
+            entry.sniffed = "side-file"
         path = row.path if row and row.path else velociraptor.path_of([unquote(part) for part in inside[1:]])
         if not path:
             path = "\\".join(inside)
