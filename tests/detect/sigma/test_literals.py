@@ -11,12 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from afterpatch.detect.sigma.compile import CompiledRule, compile_rule
-from afterpatch.detect.sigma.literals import MAX_CLAUSES, NEEDLESS_ENCODING, holds
+from afterpatch.detect.sigma.compile import CompiledRule, compile_node, compile_rule
+from afterpatch.detect.sigma.literals import MAX_CLAUSES, NEEDLESS_ENCODING, holds, necessary_of
 from afterpatch.detect.sigma.load import load_content
-from afterpatch.detect.sigma.mapping import MappedView
-from afterpatch.detect.sigma.model import RAW
+from afterpatch.detect.sigma.mapping import MappedView, default_mappings
+from afterpatch.detect.sigma.model import ANY, RAW, Item, LogSource, Text
 from afterpatch.detect.sigma.regex_literals import required_runs
+from afterpatch.detect.sigma.values import Limits
+from afterpatch.parsers.fields import derive
 
 from .test_oracle import Many
 
@@ -171,7 +173,12 @@ def _holds(tree: object, text: str) -> bool:
     ("detection", "clauses"),
     [
         ("s: {AnchorMailbox|contains: 'ServerInfo~a]@'}", {(b"serverinfo~a",)}),
-        ("s: {cs-uri-query|contains: 'ServerInfo~a]@'}", {(b"serverinfo",)}),
+        ("s: {cs-uri-query|contains: 'ServerInfo~a]@'}", {(b"serverinfo\0a",)}),
+        (
+            "s: {cs-uri-query|contains: 'autodiscover.json?@zz/powershell'}",
+            {(b"autodiscover\0json", b"zz\0powershell")},
+        ),
+        ("s: {user_agent|contains: 'K\u212aab \u00e9 xyz'}", {(b"\0xyz",)}),
         (
             "s: {AnchorMailbox|re: 'ServerInfo~.*(Reset|SetObject)'}",
             {(b"serverinfo", b"reset"), (b"serverinfo", b"setobject")},
@@ -227,3 +234,73 @@ def test_needless_encoding_is_seen(text: bytes) -> None:
 @pytest.mark.parametrize("text", [b"%40", b"%2f", b"%5b", b"%3a", b"%20", b"%60", b"%7b", b"%c3%a9"])
 def test_needed_encoding_is_left_alone(text: bytes) -> None:
     assert not re.search(NEEDLESS_ENCODING, text)
+
+
+def _columns(kind: str, data: st.DataObject) -> tuple[dict[str, str], str]:
+    """A row of a kind: its columns and the raw line."""
+    stem, query = (data.draw(phrases().flatmap(encoded)) for _ in range(2))
+    agent = data.draw(phrases())
+    if kind == "iis":
+        values = {
+            "date": "2021-03-03",
+            "time": "06:59:10",
+            "cs-method": "POST",
+            "cs-uri-stem": stem.replace(" ", "+") or "/",
+            "cs-uri-query": query.replace(" ", "+") or "-",
+            "s-port": "443",
+            "c-ip": "198.51.100.7",
+            "cs(User-Agent)": agent.replace(" ", "+") or "-",
+            "sc-status": "200",
+        }
+        return {name: "" if value == "-" else value for name, value in values.items()}, " ".join(values.values())
+    values = {
+        "DateTime": "2021-03-03T06:59:10.817Z",
+        "UrlStem": stem,
+        "AnchorMailbox": data.draw(phrases()),
+        "UserAgent": agent.replace(",", " "),
+        "ClientIpAddress": "198.51.100.7",
+        "HttpStatus": "200",
+        "UrlQuery": "?" + query,
+    }
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="").writerow(values.values())
+    return values, stream.getvalue()
+
+
+ASKED = {
+    "iis": ["cs-uri-query", "cs-uri-stem", "c-uri", "cs-user-agent", "sc-status", "c-ip"],
+    "httpproxy": ["UrlQuery", "UrlStem", "cs-uri-query", "UserAgent", "AnchorMailbox", "anchor.value", "HttpStatus"],
+}
+DERIVED = [
+    "url.full",
+    "url.original",
+    "url.path",
+    "url.query",
+    "url.page",
+    "url.extension",
+    "user_agent",
+    "source.ip",
+    RAW,
+]
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(["iis", "httpproxy"]), st.data())
+def test_a_piece_of_any_value_is_found_in_the_raw_line(kind: str, data: st.DataObject) -> None:
+    """The pattern is cut out of what the rule sees, so the rule fires: its clause must hold in the line."""
+    fields, raw = _columns(kind, data)
+    view = derive(kind, {**fields, RAW: raw})
+    name = data.draw(st.sampled_from(ASKED[kind] + DERIVED))
+    mapping = default_mappings().for_logsource(LogSource("webserver"))
+    values = MappedView(view, mapping, kind).get(name) or ("",)
+    value = data.draw(st.sampled_from(values))
+    start = data.draw(st.integers(0, len(value)))
+    piece = value[start : data.draw(st.integers(start, len(value)))]
+    if not piece:
+        return
+    parts = (ANY, piece, ANY)
+    text = Text(parts, data.draw(st.booleans()))
+    node = mapping.prepare(Item(name, ((text,),)))
+    assert compile_node(node, Limits())(MappedView(view, mapping, kind))
+    necessary = necessary_of(node, mapping)
+    assert necessary is None or holds(necessary, raw.encode()) or re.search(NEEDLESS_ENCODING, raw.encode()), necessary

@@ -40,8 +40,8 @@ GAP = b"\0"
 """Inside a literal: one or more characters that are no letter, digit or `_`, as they are or percent-encoded."""
 GAP_EXPRESSION = rb"(?:[^a-z0-9_\r\n]|%(?:25)*(?:u00)?[0-7][0-9a-f])+"
 _GAP_ONCE = GAP_EXPRESSION[:-1]
-_BETWEEN = re.compile(r"[^A-Za-z0-9_\x80-\U0010ffff]+")
-_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_BETWEEN = re.compile(r"[^A-Za-z0-9_]+")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+|\?+")
 SHORT = 6  # a literal of fewer letters keeps the gap at its ends: `.pst` is rare, `pst` is not
 
 Clause = tuple[bytes, ...]
@@ -59,10 +59,11 @@ Cut = Callable[[str], list[str]]
 
 
 def _side_by_side(text: str) -> list[str]:
-    """The pieces of an address or client name with GAP between them; cut only at characters outside ASCII."""
+    """The pieces of an address or client name with GAP between them; cut at characters outside ASCII, and at `?`: stem
+    and query may stand in columns far apart."""
     found = []
-    for part in _FOREIGN.split(text.lower()):
-        literal = _BETWEEN.sub("\0", part)
+    for part in _FOREIGN.split(text):
+        literal = _BETWEEN.sub("\0", part.lower())
         bare = literal.strip("\0")
         letters = len(bare.replace("\0", ""))
         if letters >= MIN_LENGTH or (letters == MIN_LENGTH - 1 and literal.startswith("\0")):  # `.js`
