@@ -69,3 +69,22 @@ def test_a_damaged_copy_log_costs_only_its_rows(kit: SimpleNamespace, tmp_path: 
     (tmp_path / "2021_CopyLog.csv").write_bytes(damaged)
     artifacts = [item for item in collect([str(tmp_path)]).artifacts if item.kind == "iis"]
     assert all(item.created is None and item.modified is not None and item.times_original for item in artifacts)
+
+
+def test_an_unchanged_shadow_copy_is_no_second_file(kit: SimpleNamespace, tmp_path: Path) -> None:
+    path = "C:\\inetpub\\logs\\LogFiles\\W3SVC1\\u_ex210303.log"
+    sha1 = hashlib.sha1(kit.SERVER[path][0], usedforsecurity=False).hexdigest()
+    shadow = "\\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy1"
+    kit.tree(tmp_path, kit.plain)
+    (tmp_path / "2021_CopyLog.csv").write_bytes(kit.copy_log())
+    rows = f"{shadow}{path[2:]},{sha1},Deduped\r\n{shadow}\\gone.log,{sha1},Deduped\r\n"
+    (tmp_path / "2021_SkipLog.csv").write_text(SKIP + rows)
+    collection = collect([str(tmp_path)])
+    assert {item.path for item in collection.artifacts if item.path.startswith("VSS")} == {"VSS1\\C:\\gone.log"}
+    assert not collection.notices
+
+
+def test_the_name_of_the_archive_is_a_hint(kit: SimpleNamespace, tmp_path: Path) -> None:
+    side = {"2021-03-10T030000_CopyLog.csv": kit.copy_log()}
+    path = kit.zipped(tmp_path / "2021-03-10T030000_EXCH07.zip", kit.plain, side)
+    assert [root.host_hint for root in collect([str(path)]).roots] == ["EXCH07"]

@@ -52,6 +52,7 @@ class FileBytes:
 
     def read_at(self, offset: int, count: int) -> bytes:
         parts: list[bytes] = []
+        count = min(count, self._size - offset) if offset >= 0 else 0  # what grows meanwhile is not evidence
         while count > 0:
             try:
                 part = _pread(self.fd, min(count, 1 << 30), offset)

@@ -34,20 +34,26 @@ def text_of(entry: Entry, book: NoticeBook) -> str:
 
 
 def csv_rows(entry: Entry, book: NoticeBook) -> Iterator[dict[str, str]]:
-    """Rows of a CSV file by column name (lower case)."""
+    """Rows of a CSV file by column name (lower case). Rows that are no CSV are counted in a notice."""
     reader = csv.reader(io.StringIO(text_of(entry, book), newline=""))
     header: list[str] = []
-    try:
-        for number, row in enumerate(reader):
-            if number >= limits.SIDE_FILE_ROWS:
-                book.add(entry.shown, f"line {number}", "notice.side-file-cut")
-                return
-            if not header:
-                header = [name.strip().lower() for name in row]
-            else:
-                yield dict(zip(header, row, strict=False))
-    except csv.Error as error:
-        book.add(entry.shown, f"line {reader.line_num}", f"notice.side-file-damaged: {error}")
+    bad = 0
+    while reader.line_num < limits.SIDE_FILE_ROWS:
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            bad += 1
+            continue
+        if header:
+            yield dict(zip(header, row, strict=False))
+        else:
+            header = [name.strip().lower() for name in row]
+    else:
+        book.add(entry.shown, f"line {reader.line_num}", "notice.side-file-cut")
+    if bad:
+        book.add(entry.shown, "", "notice.side-file-damaged", bad)
 
 
 def json_rows(entry: Entry, book: NoticeBook) -> Iterator[dict[str, Any]]:
@@ -82,4 +88,9 @@ def _parse(text: str) -> Any:
 
 def moment(text: object) -> datetime | None:
     """A time of a side file, UTC where it has no offset; seven-digit fractions are cut."""
-    return parse_iso(FRACTION.sub(r"\1", text.strip())) if isinstance(text, str) and text.strip() else None
+    if not isinstance(text, str) or not text.strip():
+        return None
+    try:
+        return parse_iso(FRACTION.sub(r"\1", text.strip()))
+    except OverflowError:
+        return None

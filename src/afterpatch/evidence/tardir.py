@@ -144,6 +144,6 @@ def _pax(raw: bytes) -> dict[str, str]:
         key, equals, value = raw[len(digits) + 1 : length].partition(b"=")
         if not equals or length <= len(digits):
             break
-        values[key.decode("utf-8", "replace")] = printable(value.rstrip(b"\n").decode("utf-8", "surrogateescape"))
+        values[key.decode("utf-8", "replace")] = printable(value.removesuffix(b"\n").decode("utf-8", "surrogateescape"))
         raw = raw[length:]
     return values

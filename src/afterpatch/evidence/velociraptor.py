@@ -41,7 +41,8 @@ class Uploads:
 def read_uploads(entry: Entry, into: Uploads, book: NoticeBook) -> None:
     """Takes over uploads.json."""
     for row in json_rows(entry, book):
-        components = [part for part in row.get("_Components") or [] if isinstance(part, str)]
+        stored = row.get("_Components")
+        components = [part for part in stored if isinstance(part, str)] if isinstance(stored, list) else []
         tail = _below_uploads(components)
         sizes = row.get("file_size"), row.get("uploaded_size")
         partial = isinstance(sizes[0], int) and isinstance(sizes[1], int) and sizes[1] < sizes[0]

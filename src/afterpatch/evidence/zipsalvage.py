@@ -36,6 +36,8 @@ def read_zip(data: RandomBytes) -> Directory:
     if found is None:
         return salvage(data)
     members, problems = found
+    if not members:
+        problems.append(("", "notice.empty-archive"))
     members, bound = bound_total(refuse_overlaps(members))
     return Directory(tuple(members), tuple(problems + bound))
 
