@@ -57,6 +57,7 @@ BROKEN = [
     ("has_examples", "    quiet: [{kind: iis, fields: {cs-uri-stem: /logon.aspx}}]\n", ""),
     ("has_examples", "    fire: [{kind: iis, fields: {cs-uri-stem: /zntwv.aspx}}]\n", ""),
     ("fields_are_known", "cs-uri-stem|contains", "cs-uri-stam|contains"),
+    ("fields_are_known", "{category: webserver}", "{product: exchange, category: cmdlet}"),
     ("fields_are_known", "  stage: used", "  stage: used\n  subject: [source.ipp]"),
     ("regexes_are_cheap", "cs-uri-stem|contains: zntwv", "cs-uri-stem|re: '(a+)+zntwv'"),
     ("values_make_sense", "cs-uri-stem|contains: zntwv", "cs-uri-stem|contains|all: zntwv"),

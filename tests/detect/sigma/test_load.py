@@ -98,6 +98,7 @@ REFUSED = [
     ("title: a\nlevel: bad\nlogsource: {product: a}\ndetection: {a: {b: c}, condition: a}\n", 2, "'level: bad'"),
     ("title: a\nstatus: bad\nlogsource: {product: a}\ndetection: {a: {b: c}, condition: a}\n", 2, "'status: bad'"),
     ("title: a\nlogsource: {product: a}\ndetection: [a]\n", 3, "'detection' must be a mapping"),
+    ("title: a\ntaxonomy: ecs\nlogsource: {product: a}\ndetection: {a: {b: c}, condition: a}\n", 2, "taxonomy 'ecs'"),
     (detection("  a: {b: c}\n"), 4, "no condition"),
     (detection("  a: {b: c}\n  condition: a and\n"), 5, "missing before 'the end'"),
     (detection("  a: {b: c}\n  condition: b\n"), 5, "'b' is not defined"),

@@ -87,6 +87,9 @@ def read_header(tree: Mapping, path: str) -> Header:
     title = _text(tree, "title", path, limit=1_024)
     if not title:
         raise RuleError("the title is missing", path, tree.line)
+    taxonomy = _text(tree, "taxonomy", path).lower() or "sigma"
+    if taxonomy != "sigma":
+        raise RuleError(f"the taxonomy '{taxonomy}' is not known here", path, tree.line_of("taxonomy"))
     return Header(
         id=_text(tree, "id", path, limit=256),
         title=title,
@@ -98,7 +101,7 @@ def read_header(tree: Mapping, path: str) -> Header:
         date=_text(tree, "date", path),
         modified=_text(tree, "modified", path),
         license=_text(tree, "license", path),
-        taxonomy=_text(tree, "taxonomy", path) or "sigma",
+        taxonomy=taxonomy,
         tags=_texts(tree, "tags", path),
         references=_texts(tree, "references", path),
         falsepositives=_texts(tree, "falsepositives", path),

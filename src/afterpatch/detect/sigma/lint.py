@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from afterpatch.detect.sigma.compile import CompiledRule, compile_rule
 from afterpatch.detect.sigma.fieldnames import is_known_field
+from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.detect.sigma.model import Correlation, Header, Keys, Null, Regex, Rule, RuleSet, items_of
 from afterpatch.detect.sigma.regex import judged_length
 from afterpatch.detect.sigma.regex_danger import danger_of
@@ -138,10 +139,11 @@ def has_examples(subject: Subject) -> Iterator[Finding]:
 def fields_are_known(subject: Subject) -> Iterator[Finding]:
     """Every field is a column or a derived field of a kind the rule applies to."""
     compiled = subject.compiled
-    if compiled is None or not compiled.kinds or "event-log" in compiled.kinds:
+    kinds = compiled.kinds - {EVENT_LOG} if compiled is not None else frozenset()
+    if compiled is None or not kinds:  # events name their fields themselves
         return
     for name in sorted({*compiled.fields, *(subject.keys.subject if subject.keys.present else ())}):
-        if not any(is_known_field(name, kind, compiled.mapping) for kind in compiled.kinds):
+        if not any(is_known_field(name, kind, compiled.mapping) for kind in kinds):
             severity = "error" if subject.own else "warning"
             yield severity, f"no log of this log source has a field '{name}': what asks for it stays unknown"
 
