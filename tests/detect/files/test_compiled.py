@@ -80,6 +80,7 @@ def test_split_name() -> None:
         (ROOT + "x.aspx.cdcab7d2.compiled", b"<broken", "compiled-page-out-of-place", "critical"),
         (OWA + "x.aspx.1c34a273.compiled", b"", "compiled-page-out-of-place", "critical"),
         (OWA + "x.aspx.f5dba9b9.compiled", b"", "compiled-page-not-shipped", "high"),
+        (OWA + "errorff.aspx.f5dba9b9.compiled", b"", "compiled-page-not-shipped", "critical"),
         (
             TEMP + "oab\\1\\2\\log.aspx.cdcab7d2.compiled",
             record("/OAB/log.aspx"),

@@ -246,3 +246,8 @@ def test_another_application_configures_itself() -> None:
 
 def test_data_files_called_config_are_passed_over() -> None:
     assert run(PROXY + "owa\\template.config", unb64("PCUgUkVNT1ZFRCAlPg=="), "web-file") == []
+
+
+def test_exchange_2010_serves_its_own_folder() -> None:
+    folder = "C:\\Program Files\\Microsoft\\Exchange Server\\V14\\ClientAccess\\"
+    assert run(CONFIG, server_config(sites=application("/ecp", folder + "ecp"))) == []

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import fire, load_table
+from afterpatch.detect.files.names import published_name
 from afterpatch.detect.files.naminghash import folders_of, split_name
 from afterpatch.detect.files.paths import Place, file_name, is_server_page, normal, place_of
 from afterpatch.detect.files.urls import files_of_url
@@ -94,6 +95,9 @@ def _facts(item: FileItem, trace: Trace, application: str) -> tuple[tuple[str, s
         pairs.append(("assembly", trace.record.assembly))
         other = [name for name in trace.record.depends if name.lower() != trace.url.lower()]
         pairs.append(("also uses", ", ".join(other)[:300]))
+    published = published_name(trace.page)
+    if published is not None and not is_shipped_page(trace.url):
+        pairs.append(("name published by", published.source))
     return tuple(pair for pair in pairs if pair[1])
 
 
@@ -146,7 +150,7 @@ def _judge(item: FileItem, trace: Trace, application: str, context: FileContext)
         yield fire("compiled-page-out-of-place", item.path, **common)
     elif trace.url:
         foreign = kinds <= {"foreign", "elsewhere"}
-        severity = "low" if foreign else "high"
+        severity = "low" if foreign else "critical" if published_name(trace.page) else "high"
         yield fire("compiled-page-not-shipped", item.path, severity=severity, **common)
     else:
         yield fire("compiled-page-not-shipped", item.path, severity="low", confidence="low", **common)

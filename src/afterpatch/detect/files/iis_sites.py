@@ -13,15 +13,18 @@ from afterpatch.parsers.iisconfig import IisConfig, UrlMapping
 from afterpatch.parsers.sections import Entry, is_true
 
 _STOCK_SITES = ("default web site", "exchange back end")
+_EXCHANGE_2010 = "\\exchange server\\v14\\clientaccess\\"
 _WEB_TREES = ("\\frontend\\httpproxy\\", "\\clientaccess\\", "\\inetpub\\", "\\windows\\system32\\rpcproxy")
 
 
 def directories(config: IisConfig, setting: Setting) -> Iterable[FileFinding]:
-    """Sites, applications and virtual directories that setup does not make, or that serve another folder."""
+    """Sites, applications and virtual directories that setup does not make, or that serve another folder. Exchange
+    2010, whose stock list is not held, serves everything from its own ClientAccess folder."""
     for mapping in config.mappings():
-        if not iis_baseline.is_stock_virtual_directory(
+        stock = iis_baseline.is_stock_virtual_directory(
             mapping.site_name, mapping.url, mapping.physical_path, setting.install_path
-        ):
+        )
+        if not stock and _EXCHANGE_2010 not in normal(setting.expand(mapping.physical_path)):
             yield _added(mapping, setting)
 
 
@@ -39,7 +42,10 @@ def _added(mapping: UrlMapping, setting: Setting) -> FileFinding:
     stock = iis_baseline.stock_virtual_directory(mapping.site_name, mapping.url)
     known_tree = any(tree in normal(target) + "\\" for tree in _WEB_TREES)
     if stock is not None and stock.path != "/":
-        return setting.fire("iis-directory-moved", mapping.line, target, {**facts, "stock folder": stock.folder})
+        changes = {"severity": "low"} if known_tree else {}
+        return setting.fire(
+            "iis-directory-moved", mapping.line, target, {**facts, "stock folder": stock.folder}, **changes
+        )
     severity = "low" if known_tree or mapping.site_name.lower() not in _STOCK_SITES else "medium"
     return setting.fire("iis-directory-added", mapping.line, target, facts, severity=severity)
 
