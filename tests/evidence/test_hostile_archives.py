@@ -252,7 +252,7 @@ def test_an_encrypted_velociraptor_container_is_refused_clearly(
         outer = bytearray(given.read_bytes())
         outer[outer.index(b"PK\x01\x02") + 8] |= 1
         given.write_bytes(outer)
-    with pytest.raises(EvidenceError, match="encrypted-collection"):
+    with pytest.raises(EvidenceError, match="encrypted collection of Velociraptor: decrypt it first"):
         collect([str(given)])
     other = tmp_path / "u_ex.log"
     other.write_bytes(kit.IIS)

@@ -133,6 +133,14 @@ def test_a_folder_deep_inside_a_server_path_knows_where_it_lies(kit: SimpleNames
     assert kit.found(collect([str(loose)])) == {("C:\\inetpub\\logs\\LogFiles\\W3SVC1\\u_ex210303.log", "iis")}
 
 
+def test_evidence_that_was_put_into_a_staging_place_is_not_of_it(kit: SimpleNamespace, tmp_path: Path) -> None:
+    given = tmp_path / "C/Users/Public/case"
+    given.mkdir(parents=True)
+    (given / "notes.bin").write_bytes(b"-")
+    assert kit.found(collect([str(given)])) == {("notes.bin", "other")}
+    assert kit.found(collect([str(tmp_path)])) == {("C:\\Users\\Public\\case\\notes.bin", "suspicious-place")}
+
+
 def test_a_mounted_system_drive_without_letter_is_c(kit: SimpleNamespace, tmp_path: Path) -> None:
     kit.tree(tmp_path / "mounted", lambda p: kit.plain(p)[2:] if p[0] == "C" else "../d/" + kit.plain(p)[2:])
     assert kit.found(collect([str(tmp_path / "mounted")])) == {pair for pair in kit.expected() if pair[0][0] == "C"}

@@ -99,3 +99,30 @@ def test_the_name_of_the_folder_given_is_a_hint_only_if_it_looks_like_a_host(
     name: str, hint: str, kit: SimpleNamespace, one: One
 ) -> None:
     assert one({"W3SVC1/u_ex1.log": kit.IIS}, name).roots[0].host_hint == hint
+
+
+def test_accessors_of_one_collection_are_one_root(kit: SimpleNamespace, tmp_path: Path) -> None:
+    """Without side files: drives below two accessors, of two hosts."""
+    for host in ("EXCH01", "EXCH02"):
+        for accessor, drive in (("auto", "C"), ("ntfs", "D")):
+            rename = kit.escaped("{}%3A", accessor)
+            for path in (path for path in kit.SERVER if path[0] == drive):
+                target = tmp_path / "h" / host / rename(path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(kit.SERVER[path][0])
+    collection = collect([str(tmp_path / "h")])
+    assert _hints(collection) == {"h/EXCH01": "EXCH01", "h/EXCH02": "EXCH02"}
+    assert {root.drives for root in collection.roots} == {("C:", "D:")}
+    assert kit.found(collection) == kit.expected()
+
+
+def test_several_velociraptor_collections_in_one_heap(kit: SimpleNamespace, tmp_path: Path) -> None:
+    for host in ("EXCH01", "EXCH02"):
+        base = kit.tree(tmp_path / "h" / f"Collection-{host}", kit.escaped("{}%3A", "auto"))
+        (base / "uploads.json").write_bytes(b"")
+        (base / "client_info.json").write_text(f'{{"Hostname": "{host}"}}')
+        (base / "results").mkdir()
+        (base / "results/Some.Artifact.json").write_text("{}")
+    collection = collect([str(tmp_path / "h")])
+    assert sorted(_hints(collection).values()) == ["EXCH01", "EXCH02"]
+    assert kit.found(collection) == kit.expected()

@@ -10,6 +10,7 @@ from pathlib import Path
 from afterpatch.evidence import containers, limits
 from afterpatch.evidence.assemble import Collection, assemble, kind_of
 from afterpatch.evidence.entry import Entry, NoticeBook, Scope, printable
+from afterpatch.evidence.errors import WHY_UNUSABLE, why_unusable
 from afterpatch.evidence.kapelogs import apply_kape
 from afterpatch.evidence.listing import Found, Listing
 from afterpatch.evidence.members import unix_time
@@ -172,7 +173,9 @@ def _join_groups(resolver: Resolver) -> None:
 
 
 def _nothing_usable(paths: Sequence[str], book: NoticeBook) -> str:
-    reasons = "; ".join(
-        f"{notice.path}: {notice.reason.removeprefix('notice.')}" for notice in book.finished()[:3]
-    )
-    return f"Nothing usable in the evidence {', '.join(map(repr, paths))}" + (f" ({reasons})." if reasons else ".")
+    """One sentence; the most telling reasons first."""
+    rank = {key: place for place, key in enumerate(WHY_UNUSABLE)}
+    notices = sorted(book.finished(), key=lambda notice: rank.get(notice.reason.partition(":")[0], len(rank)))
+    reasons = dict.fromkeys(f"{notice.path} is {why_unusable(notice.reason)}" for notice in notices[:3])
+    text = f"Nothing usable in the evidence {', '.join(map(repr, paths))}"
+    return " ".join((text + (f" ({'; '.join(reasons)})." if reasons else ".")).splitlines())

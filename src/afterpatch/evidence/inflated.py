@@ -1,8 +1,8 @@
 """Random access into decompressed data: for archives inside archives, and for tar.gz.
 
 Small ones are kept in memory. Large ones are decoded again from the nearest checkpoint: deflate and gzip decoders can
-be copied, so checkpoints make any member of a tar.gz reachable without starting over. bzip2
-and xz start over when the access goes backwards.
+be copied, so checkpoints make any member of a tar.gz reachable without starting over. bzip2 and xz start over when the
+access goes backwards.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Found:
 
 @dataclass(slots=True)
 class Listing:
-    """Grows by `folder`, `file` and `archive`; `entries` are in the order found."""
+    """Grows by `folder`, `found` and `open`; `entries` are in the order found."""
 
     table: Table
     book: NoticeBook

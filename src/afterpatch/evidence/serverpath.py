@@ -162,7 +162,8 @@ class Tree:
         return None
 
     def _anchor_width(self, whole: Folder, start: int) -> int:
-        for anchor in self.table.anchors:
+        inside = start >= len(self.context)
+        for anchor in self.table.anchors + (self.table.staging_anchors if inside else ()):
             parts = whole[start : start + len(anchor)]
             if len(parts) == len(anchor) and all(
                 pattern.fullmatch(part.lower()) for pattern, part in zip(anchor, parts, strict=True)

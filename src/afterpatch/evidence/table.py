@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 OTHER = "other"
+Anchor = tuple[re.Pattern[str], ...]  # one expression a path component, lower case
 MAX_KNOWN_FOLDERS = 200_000
 
 
@@ -81,7 +82,8 @@ class Table:
     """All of `artifacts.yml`."""
 
     paths: PathTable
-    anchors: tuple[tuple[re.Pattern[str], ...], ...]
+    anchors: tuple[Anchor, ...]
+    staging_anchors: tuple[Anchor, ...]
     drive_markers: frozenset[str]
     plain_words: frozenset[str]
     text_logs: frozenset[str]
@@ -120,6 +122,10 @@ def _named(rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, re.Pattern[str
     return tuple((row["kind"], re.compile(row["match"], re.IGNORECASE)) for row in rows)
 
 
+def _anchors(items: Iterable[str]) -> tuple[Anchor, ...]:
+    return tuple(tuple(re.compile(glob_part(part.lower())) for part in item.split("\\")) for item in items)
+
+
 @lru_cache(maxsize=1)
 def load_table() -> Table:
     """The shipped table."""
@@ -127,9 +133,8 @@ def load_table() -> Table:
     data: dict[str, Any] = yaml.safe_load(text)
     return Table(
         paths=PathTable(tuple(path_rule(row["kind"], item) for row in data["paths"] for item in row["match"])),
-        anchors=tuple(
-            tuple(re.compile(glob_part(part.lower())) for part in item.split("\\")) for item in data["anchors"]
-        ),
+        anchors=_anchors(data["anchors"]),
+        staging_anchors=_anchors(data["staging_anchors"]),
         drive_markers=frozenset(item.lower() for item in data["drive_markers"]),
         plain_words=frozenset(str(item) for item in data["plain_words"]),
         text_logs=frozenset(data["text_logs"]),
