@@ -12,7 +12,17 @@ from afterpatch.assess.findings import Findings, Hit
 from afterpatch.detect.files.item import Facts, FileFinding, Inventory
 from afterpatch.detect.plane.tally import PageUse
 from afterpatch.knowledge import web_paths
-from afterpatch.model import EPOCH, SEVERITIES, Artifact, BackDoor, Finding, Subject, message, severity_at_least, stage_rank
+from afterpatch.model import (
+    EPOCH,
+    SEVERITIES,
+    Artifact,
+    BackDoor,
+    Finding,
+    Subject,
+    message,
+    severity_at_least,
+    stage_rank,
+)
 
 RARE_CLIENTS = 5
 RARE_PAGE = "rare-page"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from afterpatch.assess.findings import Hit
-from afterpatch.model import STAGES, Actor, Chain, Finding, TimelineEntry, stage_rank
+from afterpatch.model import STAGES, Actor, Chain, Finding, TimelineEntry, stage_rank, to_iso
 
 JOIN = timedelta(minutes=5)  # how far rows of a back-end log may lie from front-end rows of the same act
 LOOKING_ROLES = frozenset(("scanner", "admin"))
@@ -49,7 +49,8 @@ def ways() -> dict[str, Way]:
 
 
 def _way(entry: dict[str, Any]) -> Way:
-    return Way(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return Way(**values)
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ def build_chains(hits: Sequence[Hit], together: Sequence[set[str]] = ()) -> list
         if hit.finding.chain and stage_of(hit) and hit.role != "admin":
             by_chain.setdefault(hit.finding.chain, []).append(hit)
     chains = [_chain(name, members, together) for name, members in by_chain.items()]
-    return sorted(chains, key=lambda chain: (-stage_rank(chain.stage), chain.first_seen or datetime.max, chain.id))
+    return sorted(chains, key=lambda chain: (-stage_rank(chain.stage), to_iso(chain.first_seen) or "~", chain.id))
 
 
 def _chain(name: str, hits: list[Hit], together: Sequence[set[str]]) -> Chain:
@@ -102,7 +103,7 @@ def _chain(name: str, hits: list[Hit], together: Sequence[set[str]]) -> Chain:
 
 
 def _ordered(hits: Iterable[Hit]) -> list[Hit]:
-    return sorted(hits, key=lambda hit: (hit.finding.time is None, hit.finding.time or 0, hit.finding.id))
+    return sorted(hits, key=lambda hit: (to_iso(hit.finding.time) or "~", hit.finding.id))
 
 
 def _furthest(hits: Iterable[Hit]) -> str:
@@ -150,9 +151,11 @@ def _party_of(source: str, parties: list[_Party], together: Sequence[set[str]]) 
 
 def _near(hit: Hit, party: _Party) -> bool:
     """Whether a row without address lies within minutes of what the party did."""
-    moments = [sample.time for sample in hit.group.samples.kept] or [hit.finding.time]
+    moments = [sample.time for sample in hit.group.samples.kept]
+    if not moments and hit.finding.time is not None:
+        moments = [hit.finding.time]
     return any(
-        moment is not None and abs(moment - sample.time) <= JOIN
+        abs(moment - sample.time) <= JOIN
         for moment in moments
         for other in party.hits
         if other.finding.subject.ip

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 from afterpatch.detect.plane.tally import Hour, LogScan
 from afterpatch.model import Artifact, Coverage, Gap
@@ -13,6 +14,7 @@ from afterpatch.model import Artifact, Coverage, Gap
 DENSE_ROWS = 6.0  # rows an hour, on average, from which two silent hours are a gap
 DENSE_SHARE = 0.7  # share of hours with rows, likewise
 SHORTEST_GAP = timedelta(hours=2)
+LONGEST_RHYTHM = timedelta(days=4)  # a silence that is longer than a long weekend is a gap in any log
 EDGE = timedelta(hours=24)  # how much later than a period's start a log may begin and still cover it
 
 _INSTANCE = re.compile(r"(?P<stem>.*?)(?P<date>\d{8}|\d{10})-(?P<number>\d{1,4})\.log\Z", re.IGNORECASE)
@@ -50,17 +52,18 @@ def silent_times(hours: Mapping[int, Hour]) -> list[Gap]:
     """Silences that are no part of the log's own rhythm.
 
     A server that works writes rows every minute (health probes), so two silent hours are a gap. A sparse log has its
-    own rhythm: there a gap is a silence of more than twice the 98th percentile of its silences."""
+    own rhythm: there a gap is a silence of more than twice the 98th percentile of its silences, or of four days."""
     ordered = [hours[number] for number in sorted(hours)]
     if len(ordered) < 2:
         return []
-    silences = [(one.last, other.first) for one, other in zip(ordered, ordered[1:], strict=False)]
+    silences = [(one.last, other.first) for one, other in pairwise(ordered)]
     span = max(1.0, (ordered[-1].last - ordered[0].first) / 3600)
     rows = sum(hour.count for hour in ordered)
     limit = SHORTEST_GAP.total_seconds()
     if rows / span < DENSE_ROWS or len(ordered) / span < DENSE_SHARE:
         lengths = sorted(end - start for start, end in silences)
-        limit = max(limit, 2.0 * lengths[min(len(lengths) - 1, int(len(lengths) * 0.98))])
+        rhythm = 2.0 * lengths[min(len(lengths) - 1, int(len(lengths) * 0.98))]
+        limit = min(max(limit, rhythm), LONGEST_RHYTHM.total_seconds())
     return [Gap(at(start), at(end)) for start, end in silences if end - start > limit]
 
 
@@ -101,7 +104,7 @@ def missing_days(artifacts: Iterable[Artifact]) -> list[Gap]:
         span = (ordered[-1] - ordered[0]).days + 1
         if len(ordered) < 5 or len(ordered) / span < 0.8:
             continue
-        for one, other in zip(ordered, ordered[1:], strict=False):
+        for one, other in pairwise(ordered):
             if (other - one).days > 1:
                 start = datetime(one.year, one.month, one.day, tzinfo=UTC) + timedelta(days=1)
                 gaps.append(Gap(start, datetime(other.year, other.month, other.day, tzinfo=UTC), "missing-file"))

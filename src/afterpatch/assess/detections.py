@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -12,8 +12,8 @@ import yaml
 
 from afterpatch.assess.options import Options
 from afterpatch.detect.plane.plan import Plan, make_plan
+from afterpatch.detect.sigma.cache import load_rules_cached
 from afterpatch.detect.sigma.compile import CompiledRule, compile_rules
-from afterpatch.detect.sigma.load import load_rules
 from afterpatch.detect.sigma.model import RuleSet
 from afterpatch.knowledge.indicators import Indicator, Matcher, carried, load_user
 from afterpatch.model import Notice
@@ -28,15 +28,14 @@ class Loaded:
     rules: RuleSet
     compiled: tuple[CompiledRule, ...]
     indicators: tuple[Indicator, ...]
+    matcher: Matcher
     plan: Plan
     notices: tuple[Notice, ...]
 
 
 def load_detections(options: Options) -> Loaded:
     """Everything the plane looks for. Rules and lists that cannot be used become notices."""
-    own = sorted(path for path in RULES.iterdir() if path.is_dir() and path.name != "lists")
-    folders = [*own, *map(Path, options.rules)]
-    rules = load_rules(folders)
+    rules = load_rules_cached(rule_folders([Path(folder) for folder in options.rules]))
     compiled = compile_rules(rules, applicable_only=True)
     notices = [Notice(error.path, f"line {error.line}", f"notice.rule-refused: {error.message}") for error in rules.errors]
     indicators = list(carried())
@@ -45,10 +44,13 @@ def load_detections(options: Options) -> Loaded:
         indicators += read
         notices += refused
     matcher = Matcher(indicators)
-    plan = make_plan(
-        compiled, frequent_pages=frequent_pages(), correlated=_correlated(rules), matcher=matcher
-    )
-    return Loaded(rules, compiled, tuple(indicators), plan, tuple(notices))
+    plan = make_plan(compiled, frequent_pages=frequent_pages(), correlated=_correlated(rules), matcher=matcher)
+    return Loaded(rules, compiled, tuple(indicators), matcher, plan, tuple(notices))
+
+
+def rule_folders(more: Sequence[Path] = ()) -> list[Path]:
+    """The folders of our own rules and the user's."""
+    return [*sorted(path for path in RULES.iterdir() if path.is_dir() and path.name != "lists"), *more]
 
 
 @cache

@@ -63,9 +63,7 @@ def examine(paths: Sequence[str], options: Options, progress: Progress | None = 
 def conclude(gathered: Gathered, options: Options) -> Result:
     """What follows from what was read."""
     servers = tuple(_server(number, server, gathered, options) for number, server in enumerate(gathered.servers))
-    sources = tuple(
-        EvidenceSource(each.path, each.layout, each.files, each.bytes) for each in gathered.collection.sources
-    )
+    sources = tuple(EvidenceSource(each.path, each.layout, each.files, each.bytes) for each in gathered.collection.sources)
     examination = Examination(
         evidence=sources,
         servers=servers,
@@ -73,9 +71,7 @@ def conclude(gathered: Gathered, options: Options) -> Result:
         notices=tuple(sorted(set(gathered.notices))),
     )
     version = gathered.loaded.rules.version
-    return Result(
-        examination, gathered.collection.artifacts, gathered.hashes, version, gathered.interrupted
-    )
+    return Result(examination, gathered.collection.artifacts, gathered.hashes, version, gathered.interrupted)
 
 
 def _server(number: int, server: Server, gathered: Gathered, options: Options) -> ServerExamination:
@@ -89,9 +85,7 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     asked = ask(by_kind, readings, installed, product, options)
     files = [found.finding for found in gathered.files.found if found.server == number]
     impact = assess_impact(hits, files, chains, server.name)
-    verdict = judge(
-        chains, doors, findings, impact, asked, by_kind, product, incomplete=_incomplete(server, gathered)
-    )
+    verdict = judge(chains, doors, findings, impact, asked, by_kind, product, incomplete=_incomplete(server, gathered))
     described = builds.describe(Build.parse(build)) if build else None
     facts = facts_of(server, gathered.configuration, gathered.scans)
     return ServerExamination(
@@ -101,7 +95,7 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
         security_update=described.su if described else "",
         build=build,
         install_path=facts.install_path,
-        build_basis=tuple(f"{reading.basis}: {reading.build}, {reading.path}" for reading in readings[-3:]),
+        build_basis=tuple(f"basis.{reading.basis}: {reading.build}, {reading.path}" for reading in readings[-3:]),
         verdict=verdict,
         chains=tuple(chains),
         findings=tuple(findings),
@@ -156,7 +150,7 @@ def _findings(
     more = companions(hits)
     hits, mapped = owned(hits, more), mapped | more
     findings = [hit.finding for hit in hits if hit.group.detection]
-    others = [*(each.finding for each in found), *rare, *tampering_findings(server, coverage, maker)]
+    others = [*(each.finding for each in found), *rare, *tampering_findings(coverage, maker)]
     findings += [replace(each, chain=mapped.get(each.id, each.chain)) for each in others]
     return [hit for hit in hits if _in_time(hit.finding, options)], _within(_unique(findings), options), finished
 

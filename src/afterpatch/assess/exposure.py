@@ -13,9 +13,7 @@ from afterpatch.model import Exposure
 def exposure_of(readings: Sequence[Reading], installed: datetime | None) -> tuple[Exposure, ...]:
     """One entry for each of the holes a report names, of which the server's product can have been affected."""
     return tuple(
-        found
-        for each in vulnerabilities.core()
-        if (found := _one(each.cve, each.alias, readings, installed)) is not None
+        found for each in vulnerabilities.core() if (found := _one(each.cve, each.alias, readings, installed)) is not None
     )
 
 
@@ -30,7 +28,10 @@ def _one(cve: str, alias: str, readings: Sequence[Reading], installed: datetime 
     if now.state == "not-affected" and not opened:
         return None
     state = {"not-affected": "closed", "configuration": "unknown"}.get(now.state, now.state)
-    basis = (*now.basis, *(f"{reading.basis}: {reading.build}, {reading.path}" for reading in (exact or [last])[-1:]))
+    basis = (
+        *now.basis,
+        *(f"basis.{reading.basis}: {reading.build}, {reading.path}" for reading in (exact or [last])[-1:]),
+    )
     return Exposure(
         cve,
         alias,

@@ -124,13 +124,21 @@ def scan_files(
         )
         for server in servers
     ]
-    batches = [batch for number, server in enumerate(servers) for batch in _batches(number, server)]
+    found = scan_artifacts([server.artifacts for server in servers], contexts, jobs=jobs, progress=progress)
+    found.notices[:0] = results.notices
+    return found
+
+
+def scan_artifacts(
+    groups: Sequence[Sequence[Artifact]], contexts: Sequence[FileContext], *, jobs: int, progress: Any
+) -> FileResults:
+    """Runs the file checks over groups of artifacts, each with its own context."""
+    results = FileResults()
+    batches = [batch for number, members in enumerate(groups) for batch in _batches(number, members)]
     weights = [sum(min(artifact.size, MAX_CONTENT) for artifact in batch.artifacts) + 1 for batch in batches]
     progress.start("progress.files", sum(weights))
-    state = _State(contexts)
-    outcome: Any = run_tasks(
-        _work, batches, weights, jobs=jobs, state=state, make_state=lambda: state, progress=progress.step
-    )
+    state = _State(list(contexts))
+    outcome: Any = run_tasks(_work, batches, weights, jobs=jobs, state=state, make_state=lambda: state, progress=progress.step)
     results.interrupted = outcome.interrupted
     for position in sorted(outcome.results):
         _merge(results, outcome.results[position])
@@ -148,10 +156,10 @@ def _merge(results: FileResults, batch: _BatchResult) -> None:
         results.failed[name] = results.failed.get(name, 0) + 1
 
 
-def _batches(number: int, server: Server) -> Iterable[_Batch]:
+def _batches(number: int, artifacts: Sequence[Artifact]) -> Iterable[_Batch]:
     members: list[Artifact] = []
     size = 0
-    for artifact in server.artifacts:
+    for artifact in artifacts:
         if artifact.kind not in FILE_KINDS:
             continue
         members.append(artifact)

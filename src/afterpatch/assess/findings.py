@@ -14,7 +14,14 @@ from afterpatch.detect.sigma.correlate import CorrelationEvent, correlate
 from afterpatch.detect.sigma.model import Correlation, Header, Keys, Rule
 from afterpatch.model import EPOCH, Artifact, EvidenceRef, Finding, Subject, message
 
-LEVELS = {"informational": "info", "low": "low", "medium": "medium", "high": "high", "critical": "critical", "": "medium"}
+LEVELS = {
+    "informational": "info",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "critical": "critical",
+    "": "medium",
+}
 SUBJECT_FIELDS = {
     "source.ip": "ip",
     "user.name": "user",
@@ -145,8 +152,7 @@ class Findings:
     def _of_indicator(self, group: Group) -> Hit:
         """An overlap with what was published about a group: a lead, never attribution."""
         asked = dict(group.subject)
-        matched = self._loaded.plan.matcher.match_value(asked["type"], asked["value"]) if self._loaded.plan.matcher else ()
-        known = [each for each in matched if hasattr(each, "source")]
+        known = self._loaded.matcher.match_value(asked["type"], asked["value"])
         names = sorted({each.group for each in known if each.group})
         sources = sorted({f"{each.source} ({each.published or '-'})" for each in known})
         in_time = any(each.in_window(group.first) and not each.caution for each in known)
@@ -165,6 +171,7 @@ class Findings:
             subject=replace(subject_of(group), extra=(("indicator", asked["value"]),)),
             explanation=message(
                 "indicator.explain" if in_time else "indicator.explain-old",
+                type=asked["type"],
                 value=asked["value"],
                 names=", ".join(names[:MAX_JOINED]) or "-",
                 sources="; ".join(sources[:MAX_JOINED]),

@@ -10,9 +10,9 @@ from afterpatch.assess.detections import Loaded, load_detections
 from afterpatch.assess.files import FileResults, scan_files
 from afterpatch.assess.options import Options
 from afterpatch.assess.server import Server, split_servers
+from afterpatch.detect.plane.plan import Plan
 from afterpatch.detect.plane.run import cores, scan_logs
 from afterpatch.detect.plane.tally import LogScan
-from afterpatch.knowledge.indicators import Matcher
 from afterpatch.evidence import Collection, collect, reclassify
 from afterpatch.model import Artifact, Notice
 from afterpatch.parsers.formats import kinds
@@ -73,7 +73,7 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
     notices += unclear
     files = FileResults()
     if not scanned.interrupted:
-        files = scan_files(servers, configuration, scanned.scans, options, Matcher(loaded.indicators), jobs=jobs, progress=progress)
+        files = scan_files(servers, configuration, scanned.scans, options, loaded.matcher, jobs=jobs, progress=progress)
     notices += [*_log_notices(collection.artifacts, scanned.scans), *_died(collection.artifacts, scanned.died)]
     notices += [*files.notices, *_unread(collection.artifacts)]
     hashes = {index: scan.sha256 for index, scan in scanned.scans.items() if scan.sha256} | files.hashes
@@ -87,7 +87,7 @@ class _PlanAgain:
 
     options: Options
 
-    def __call__(self) -> object:
+    def __call__(self) -> Plan:
         return load_detections(self.options).plan
 
 

@@ -13,6 +13,7 @@ from afterpatch.model import BackDoor, Subject, stage_rank
 WROTE = stage_rank("wrote")
 SUCCEEDED = stage_rank("succeeded")
 LOOKING = frozenset(("", "GET", "HEAD"))
+MANY_PAGES = 5  # different pages of others an address must have asked for to be a scanner
 MANY = 20  # answered requests from which a client is no scanner any more
 
 
@@ -35,13 +36,28 @@ def _unrelayed(hit: Hit) -> Hit:
 def scanners(hits: Iterable[Hit]) -> set[str]:
     """Addresses that look for holes or other people's shells and do nothing else."""
     hits = list(hits)
-    looking = {hit.finding.subject.ip for hit in hits if hit.role == "scanner" and hit.finding.subject.ip}
+    looking = _looking(hits)
     acting = {
         hit.finding.subject.ip
         for hit in hits
         if hit.role == "intrusion" and stage_rank(hit.finding.stage) >= SUCCEEDED and not _is_look(hit)
     }
     return looking - acting
+
+
+def _looking(hits: Iterable[Hit]) -> set[str]:
+    """Addresses that a rule takes for a scanner: by its program, or because it asked for many pages that are not there."""
+    pages: dict[str, set[str]] = {}
+    found: set[str] = set()
+    for hit in hits:
+        address = hit.finding.subject.ip
+        if hit.role == "scanner" and address:
+            asked = hit.group.seen.get("url.page")
+            if asked is None or (not hit.backdoor and hit.finding.chain != "web-shell"):
+                found.add(address)
+            else:
+                pages.setdefault(address, set()).update(asked.values)
+    return found | {address for address, names in pages.items() if len(names) >= MANY_PAGES}
 
 
 def _is_look(hit: Hit) -> bool:
@@ -54,15 +70,14 @@ def _is_look(hit: Hit) -> bool:
 def demoted(hits: Iterable[Hit], looking: set[str]) -> list[Hit]:
     """Hits with what a scanner did counted as probing."""
     return [
-        replace(hit, role="scanner") if hit.finding.subject.ip in looking and hit.role == "intrusion" else hit
-        for hit in hits
+        replace(hit, role="scanner") if hit.finding.subject.ip in looking and hit.role == "intrusion" else hit for hit in hits
     ]
 
 
 def owners(hits: Sequence[Hit], doors: Sequence[BackDoor]) -> dict[str, str]:
     """finding id -> the way in it belongs to: the use and the file of a back door go with the attack that made it, mail
     theft with the attack of the same minutes."""
-    wrote = _moments(hits, WROTE)
+    wrote = _moments(hits, SUCCEEDED)
     mapped: dict[str, str] = {}
     by_id = {hit.finding.id: hit for hit in hits}
     for door in doors:
@@ -145,7 +160,8 @@ def same_hands(hits: Sequence[Hit], doors: Sequence[BackDoor]) -> list[set[str]]
         for hit in hits
         if hit.finding.subject.ip and hit.role == "intrusion" and stage_rank(hit.finding.stage) >= WROTE and not hit.backdoor
     ]
-    looking = {hit.finding.subject.ip for hit in hits if hit.role == "scanner"}
+    acting = {hit.finding.subject.ip for hit in hits if hit.role == "intrusion"}
+    looking = {hit.finding.subject.ip for hit in hits if hit.role == "scanner"} - acting
     groups: list[set[str]] = []
     for door in doors:
         made = door.first_seen

@@ -109,7 +109,11 @@ def answers(asked: Sequence[Asked], coverage: Mapping[str, Coverage], *, build_k
             "yes" if not doors else "no" if len(doors) == len(_DOOR_EVIDENCE) else "partly",
             tuple(message(f"missing.{key}") for key in doors),
         ),
-        Answerable(message("question.reach"), "partly" if len(reach) < 3 else "no", tuple(message(f"missing.{kind}") for kind in reach)),
+        Answerable(
+            message("question.reach"),
+            "partly" if len(reach) < 3 else "no",
+            tuple(message(f"missing.{kind}") for kind in reach),
+        ),
         *found,
     ]
 
@@ -126,7 +130,7 @@ def _lack(key: str) -> tuple[str, ...]:
 
 
 def _chain_answer(asked: Asked) -> Answerable:
-    question = message("question.chain", name=asked.way.name)
+    question = message("question.chain", name=asked.way.id)
     return Answerable(question, asked.state, _lacks(asked))
 
 

@@ -54,9 +54,7 @@ class OpenTime:
     state: str  # open | closed | unknown
 
 
-def readings_of(
-    server: Server, scans: Mapping[int, LogScan], configuration: Mapping[str, RootConfiguration]
-) -> list[Reading]:
+def readings_of(server: Server, scans: Mapping[int, LogScan], configuration: Mapping[str, RootConfiguration]) -> list[Reading]:
     """All readings in the order of time; of a run of equal ones the first and the last."""
     found: list[Reading] = []
     for artifact in server.artifacts:

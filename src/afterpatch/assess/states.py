@@ -45,9 +45,7 @@ def _one(
     return DetectionState(name, "quiet", title)
 
 
-def _rules(
-    gathered: Gathered, fired: Counter[str], failed: Counter[str], present: set[str]
-) -> Iterable[DetectionState]:
+def _rules(gathered: Gathered, fired: Counter[str], failed: Counter[str], present: set[str]) -> Iterable[DetectionState]:
     compiled = {rule.rule.id: rule for rule in gathered.loaded.compiled}
     for rule in gathered.loaded.rules.rules:
         if rule.id in compiled:

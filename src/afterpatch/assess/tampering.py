@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from afterpatch.assess.coverage import Period, covered
 from afterpatch.assess.findings import Findings
-from afterpatch.assess.server import Server
 from afterpatch.model import Coverage, Finding, Gap, Subject, message, to_iso
 
 GAP, INSTANCE = "log-gap", "missing-log-file"
@@ -14,7 +13,7 @@ MAX_FINDINGS = 50
 _WATCHED = ("iis", "httpproxy", "ecp-server", "iis-back")
 
 
-def tampering_findings(server: Server, coverage: Mapping[str, Coverage], maker: Findings) -> list[Finding]:
+def tampering_findings(coverage: Mapping[str, Coverage], maker: Findings) -> list[Finding]:
     """One finding for each gap of a log that another front-end log shows the server worked through, and for each file
     that is missing out of a numbered series."""
     found: list[Finding] = []

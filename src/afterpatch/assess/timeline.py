@@ -33,7 +33,7 @@ def build_timeline(
     in_chains = {identity for chain in chains for identity in chain.findings}
     entries += [entry for each in findings if each.id not in in_chains for entry in _finding(each)]
     entries += [entry for door in doors for entry in _door(door)]
-    entries += [entry for entry in _updates(readings)]
+    entries += _updates(readings)
     entries += [entry for kind, each in sorted(coverage.items()) for entry in _logs(kind, each)]
     unique = {(entry.time, entry.what, entry.subject): entry for entry in entries}
     ordered = sorted(unique.values(), key=lambda entry: (entry.time, entry.what, entry.findings))
@@ -51,9 +51,7 @@ def _door(door: BackDoor) -> Iterable[TimelineEntry]:
     if door.first_seen is not None:
         yield TimelineEntry(door.first_seen, message("timeline.backdoor-used", path=door.path), subject, door.findings)
     if door.last_used is not None and door.last_used != door.first_seen:
-        yield TimelineEntry(
-            door.last_used, message("timeline.backdoor-last-used", path=door.path), subject, door.findings
-        )
+        yield TimelineEntry(door.last_used, message("timeline.backdoor-last-used", path=door.path), subject, door.findings)
 
 
 def _updates(readings: Sequence[Reading]) -> Iterable[TimelineEntry]:

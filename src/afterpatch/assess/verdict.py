@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from afterpatch.assess.chains import ways
 from afterpatch.assess.coverage import Period
 from afterpatch.assess.questions import FRONT, Asked
 from afterpatch.model import (
@@ -76,8 +75,7 @@ def _confidence(through: Sequence[Chain], doors: Sequence[BackDoor], findings: S
     weights = [
         finding.confidence
         for finding in findings
-        if finding.id in carrying
-        and (stage_rank(finding.stage) >= _SUCCEEDED or severity_at_least(finding.severity, "high"))
+        if finding.id in carrying and (stage_rank(finding.stage) >= _SUCCEEDED or severity_at_least(finding.severity, "high"))
     ]
     if "high" in weights or (through and doors):
         return "high"
@@ -170,9 +168,7 @@ def _front_limits(everything: Sequence[Asked], coverage: Mapping[str, Coverage])
     early = max((gap.end for each in asked if each.periods for gap in each.missing if gap.start >= last), default=None)
     if early is not None:
         limits.append(message("verdict.limit.logs-end-early", last=to_iso(last), needed=to_iso(early)))
-    inside = {
-        (gap.start, gap.end) for each in asked for gap in each.missing if gap.start >= first and gap.end <= last
-    }
+    inside = {(gap.start, gap.end) for each in asked for gap in each.missing if gap.start >= first and gap.end <= last}
     for start, end in sorted(inside)[:5]:
         text = message("verdict.limit.log-gap", artifact="front-end logs", first=to_iso(start), last=to_iso(end))
         limits.append(text)
@@ -185,8 +181,7 @@ def _chain_reason(chain: Chain) -> str:
 
 
 def _name(chain: Chain) -> str:
-    way = ways().get(chain.id)
-    return way.name if way is not None else chain.id
+    return chain.id
 
 
 def _given(values: Mapping[str, object]) -> dict[str, object]:

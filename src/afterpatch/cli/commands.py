@@ -44,8 +44,16 @@ def _add_examine(commands: Commands) -> None:
 
 def _add_demo(commands: Commands) -> None:
     parser = commands.add_parser("demo", help="write the evidence of a breached example server and examine it")
-    parser.add_argument("folder", nargs="?", default="afterpatch-demo", metavar="DIR", help="where to write (default: ./afterpatch-demo)")
-    parser.add_argument("--scenario", default="intrusion", metavar="NAME", help="what happened; 'list' names all (default: intrusion)")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        default="afterpatch-demo",
+        metavar="DIR",
+        help="where to write (default: ./afterpatch-demo)",
+    )
+    parser.add_argument(
+        "--scenario", default="intrusion", metavar="NAME", help="what happened; 'list' names all (default: intrusion)"
+    )
     parser.add_argument("--layout", default="drive", metavar="NAME", help="drive, kape-zip, velociraptor-zip, cylr-zip or loose")
     parser.add_argument("--size", metavar="SIZE", help="how much evidence, such as 500MB or 4GB")
     parser.add_argument("--seed", type=int, default=1, help="other names and times (default: 1)")

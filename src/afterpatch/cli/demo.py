@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -36,16 +37,12 @@ def run_demo(arguments: argparse.Namespace) -> int:
     if arguments.write_only:
         return OK
     examine = argparse.Namespace(
-        evidence=[str(folder / each) if not Path(each).is_absolute() else each for each in _evidence(truth, target)],
+        evidence=[str(target)],
         case=str(folder / "case"), json=None, report=None, rules=[], yara=[], intel=[], since=None, until=None, jobs=0,
         fail_on=arguments.fail_on, lang=arguments.lang,
     )  # fmt: skip
     run_examine(examine)
     return OK
-
-
-def _evidence(truth: object, target: Path) -> list[str]:
-    return [str(target.resolve())]
 
 
 def _room_for(folder: Path) -> None:
@@ -55,8 +52,6 @@ def _room_for(folder: Path) -> None:
         return
     if not (folder / "evidence.truth.json").exists():
         raise UsageError(f"{target} exists and is no example evidence: name another folder.")
-    import shutil
-
     shutil.rmtree(target)
 
 

@@ -49,9 +49,7 @@ def show(examination: Examination, language: str, files: Sequence[tuple[str, str
     """The examination on the terminal."""
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 40), 120)
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith(("utf", "gb"))
-    text = render_terminal(
-        examination, wording(language), width=width, colour=colour(), unicode=unicode, files=files
-    )
+    text = render_terminal(examination, wording(language), width=width, colour=colour(), unicode=unicode, files=files)
     sys.stdout.write(text)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-
 from functools import lru_cache
 
 from afterpatch.detect.plane.plan import WEB_KINDS, Plan
@@ -84,9 +83,7 @@ class Judge:
             else:
                 self._scan.lost["correlation-events"] += 1
 
-    def _add(
-        self, detection: str, subject: tuple[tuple[str, str], ...], kind: str, view: Derived, sample: Sample
-    ) -> None:
+    def _add(self, detection: str, subject: tuple[tuple[str, str], ...], kind: str, view: Derived, sample: Sample) -> None:
         key = (detection, subject)
         groups = self._scan.groups
         if key not in groups:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from afterpatch.detect.plane.chunks import CHUNK, Counted, chunks
@@ -69,7 +70,7 @@ def _jobs(artifact: Artifact, side: str, jobs: int) -> list[Job]:
         return [whole]
     pieces = [
         replace(whole, piece=number, start=start, end=end, columns=columns if number else (), hashed=False)
-        for number, (start, end) in enumerate(zip(cuts, cuts[1:], strict=False))
+        for number, (start, end) in enumerate(pairwise(cuts))
     ]
     return [*pieces, replace(whole, piece=len(pieces), scanned=False)]
 

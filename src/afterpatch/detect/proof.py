@@ -1,0 +1,53 @@
+"""The examples of rules as records: written as a log and read back, so that a rule is proved on what a log really says."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from afterpatch.detect.sigma.model import RAW, Example
+from afterpatch.detect.sigma.view import DictView, FieldView
+from afterpatch.model import Record
+from afterpatch.parsers.fields import derive
+from afterpatch.parsers.formats import formats
+from afterpatch.parsers.textlog import read_log
+
+WHEN = "2021-03-03T06:59:10.000Z"
+
+
+def log_of(example: Example) -> bytes:
+    """A log with one row: the example's line under the kind's own column list, or its columns with a time."""
+    form = formats().by_kind[example.kind]
+    if example.line:
+        columns, row = form.schemas[0].columns, example.line
+    else:
+        fields = dict(example.fields)
+        known = form.schemas[0].columns if form.schemas else ()
+        columns = (*known, *(name for name in fields if name not in known))
+        clocks = {name.lower() for name in form.time}
+        clock = next((name for name in columns if name.lower() in clocks), form.time[0])
+        columns = columns if clock in columns else (clock, *columns)
+        row = _row({clock: WHEN, **fields}, columns, quoted=form.quoted)
+    separator = form.separator
+    return f"#Fields: {separator.join(columns)}\r\n{row}\r\n".encode("utf-8", "surrogatepass")
+
+
+def _row(fields: dict[str, str], columns: tuple[str, ...], *, quoted: bool) -> str:
+    if not quoted:
+        day, _, clock = WHEN.rstrip("Z").partition("T")
+        fields = {"date": day, "time": clock[:8], **fields}
+        return " ".join(fields.get(name, "-").replace(" ", "+") or "-" for name in columns)
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow([fields.get(name, "") for name in columns])
+    return out.getvalue()
+
+
+def view_of(example: Example) -> FieldView:
+    """The example as a rule sees it. Raises ValueError where it makes no record."""
+    if example.kind not in formats().by_kind:
+        return DictView(dict(example.fields), raw=example.line)
+    records = [one for one in read_log(example.kind, io.BytesIO(log_of(example))) if isinstance(one, Record)]
+    if len(records) != 1:
+        raise ValueError("it makes no single row of this log")
+    record = records[0]
+    return derive(record.kind, {**record.fields, RAW: record.raw})
