@@ -22,9 +22,7 @@ def unb64(text: str) -> bytes:
     return base64.b64decode(text)
 
 
-def make_item(
-    path: str, content: bytes = b"", kind: str = "web-file", size: int | None = None, sha256: str = ""
-) -> FileItem:
+def make_item(path: str, content: bytes = b"", kind: str = "web-file", size: int | None = None, sha256: str = "") -> FileItem:
     """A file item without a file behind it."""
     length = len(content) if size is None else size
     artifact = Artifact(0, path, path, Locator(path), kind, "r", length)

@@ -144,9 +144,7 @@ def test_files_of_url_uses_the_servers_own_roots_first() -> None:
 
 def test_a_page_compiled_twice_was_changed() -> None:
     items = [
-        make_item(
-            TEMP + "root\\e22c2559\\92c7e946\\x.aspx.898219ba.compiled", record("/aspnet_client/x.aspx"), "compiled"
-        ),
+        make_item(TEMP + "root\\e22c2559\\92c7e946\\x.aspx.898219ba.compiled", record("/aspnet_client/x.aspx"), "compiled"),
         make_item(TEMP + "root\\e22c2559\\aaaaaaaa\\x.aspx.898219ba.compiled", b"", "compiled"),
         make_item(OWA + "logon.aspx.f5dba9b9.compiled", record("/owa/auth/logon.aspx"), "compiled"),
         make_item(TEMP + "owa\\1\\2\\logon.aspx.f5dba9b9.compiled", record("/owa/auth/logon.aspx"), "compiled"),
@@ -154,3 +152,12 @@ def test_a_page_compiled_twice_was_changed() -> None:
     ]
     (found,) = analyse_server(items, FileContext())
     assert (found.detection, dict(found.facts)["url"]) == ("compiled-twice", "/aspnet_client/x.aspx")
+
+
+def test_the_finding_names_the_page_not_its_record() -> None:
+    context = FileContext(facts=Facts(install_path="D:\\Exchange\\"), inventory=Inventory.of([OWA_AUTH + "logon.aspx"]))
+    item = make_item(OWA + "x1.aspx.f5dba9b9.compiled", record("/owa/auth/X1.aspx"), "compiled")
+    found = list(CompiledAnalyser().analyse(item, context))
+    assert {(one.path, one.kind) for one in found} == {("D:\\Exchange\\FrontEnd\\HttpProxy\\owa\\auth\\X1.aspx", "web-shell")}
+    (unknown,) = CompiledAnalyser().analyse(make_item(ROOT + "x.aspx.deadbeef.compiled", b"", "compiled"), FileContext())
+    assert (unknown.path, unknown.kind) == (ROOT + "x.aspx.deadbeef.compiled", "compiled-page")

@@ -99,9 +99,7 @@ def test_as_finding_is_stable_and_complete() -> None:
     assert one.subject.path == item.path
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\0", b"<%", b"!BDN", b"MZ", b"\xff\xfe", bytes(range(256)) * 400, b"{" * 300_000]
-)
+@pytest.mark.parametrize("content", [b"", b"\0", b"<%", b"!BDN", b"MZ", b"\xff\xfe", bytes(range(256)) * 400, b"{" * 300_000])
 @pytest.mark.parametrize(
     "name", ["a.aspx", "web.config", "x.aspx.898219ba.compiled", "agents.config", "App_Web_x.dll", "a.", ":", ""]
 )

@@ -45,8 +45,7 @@ def server_config(modules: str = "", web: str = "", sites: str = "", pools: str 
 
 def web_config(server: str = "", web: str = "", after: str = "") -> bytes:
     return (
-        f"<configuration><system.webServer>{server}</system.webServer><system.web>{web}</system.web></configuration>"
-        f"{after}"
+        f"<configuration><system.webServer>{server}</system.webServer><system.web>{web}</system.web></configuration>{after}"
     ).encode()
 
 
@@ -144,9 +143,7 @@ def test_look_alikes_are_silent(content: bytes) -> None:
 
 
 def test_a_fixed_key_does_not_go_into_the_report() -> None:
-    (found,) = run(
-        PROXY + "ecp\\web.config", web_config(web='<machineKey validationKey="CAFECAFECAFE" />'), "web-config"
-    )
+    (found,) = run(PROXY + "ecp\\web.config", web_config(web='<machineKey validationKey="CAFECAFECAFE" />'), "web-config")
     assert "CAFE" not in found.raw + str(found.facts)
 
 
@@ -169,16 +166,12 @@ def test_the_finding_names_the_file_that_is_loaded() -> None:
 def history_item(number: int, content: bytes, moment: datetime | None) -> FileItem:
     path = f"C:\\inetpub\\history\\CFGHISTORY_{number:010d}\\applicationHost.config" if number else CONFIG
     kind = "iis-config-history" if number else "iis-config"
-    artifact = Artifact(
-        0, path, path, Locator(path), kind, "r", len(content), moment, None, "", False, moment is not None
-    )
+    artifact = Artifact(0, path, path, Locator(path), kind, "r", len(content), moment, None, "", False, moment is not None)
     return FileItem(artifact, content, False, "0" * 64, len(content))
 
 
 def test_history_says_when_an_entry_came_and_went() -> None:
-    bad = server_config(
-        modules='<add name="X" image="C:\\ProgramData\\x.dll" />', sites=application("/shop", "D:\\shop")
-    )
+    bad = server_config(modules='<add name="X" image="C:\\ProgramData\\x.dll" />', sites=application("/shop", "D:\\shop"))
     shop = server_config(sites=application("/shop", "D:\\shop"))
     day = [datetime(2021, 3, number, tzinfo=UTC) for number in range(1, 5)]
     items = [history_item(2, bad, day[1]), history_item(1, server_config(), day[0]), history_item(0, shop, day[3])]
@@ -224,9 +217,7 @@ def test_the_stock_configuration_of_a_real_server_is_silent() -> None:
         assert bool(context.notices) == (path.name in ("BadApplicationHost.config", "DefaultWebSite_web1.config"))
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"<", b"\x00" * 1000, b"<configuration>" * 5000, b"<a>&lol;</a>", b"\xff\xfe<\x00"]
-)
+@pytest.mark.parametrize("content", [b"", b"<", b"\x00" * 1000, b"<configuration>" * 5000, b"<a>&lol;</a>", b"\xff\xfe<\x00"])
 def test_broken_files_become_notices(content: bytes) -> None:
     context = FileContext()
     for path, kind in ((CONFIG, "iis-config"), (OWA_AUTH + "web.config", "web-config")):
@@ -236,12 +227,8 @@ def test_broken_files_become_notices(content: bytes) -> None:
 
 def test_another_application_configures_itself() -> None:
     modules = web_config('<modules><add name="A" type="Shop.Module, Shop" /></modules>')
-    assert levels(run("C:\\inetpub\\wwwroot\\shop\\web.config", modules, "web-config")) == {
-        "iis-managed-module-foreign": "low"
-    }
-    assert levels(run("C:\\inetpub\\wwwroot\\web.config", modules, "web-config")) == {
-        "iis-managed-module-foreign": "high"
-    }
+    assert levels(run("C:\\inetpub\\wwwroot\\shop\\web.config", modules, "web-config")) == {"iis-managed-module-foreign": "low"}
+    assert levels(run("C:\\inetpub\\wwwroot\\web.config", modules, "web-config")) == {"iis-managed-module-foreign": "high"}
 
 
 def test_data_files_called_config_are_passed_over() -> None:

@@ -12,9 +12,7 @@ from afterpatch.detect.files.oabdump import OabDumpAnalyser, parse_dump, parse_t
 from .conftest import ASPNET_CLIENT, make_item, unb64
 
 # `http://f/` and a server script element whose body is a comment: the form as advisories print it, inert
-SCRIPT = unb64(
-    "aHR0cDovL2YvPHNjcmlwdCBsYW5ndWFnZT0iSlNjcmlwdCIgcnVuYXQ9InNlcnZlciI+LyogYm9keSByZW1vdmVkICovPC9zY3JpcHQ+"
-)
+SCRIPT = unb64("aHR0cDovL2YvPHNjcmlwdCBsYW5ndWFnZT0iSlNjcmlwdCIgcnVuYXQ9InNlcnZlciI+LyogYm9keSByZW1vdmVkICovPC9zY3JpcHQ+")
 HEAD = (
     b"Name                            : OAB (Default Web Site)\r\n"
     b"PollInterval                    : 480\r\n"

@@ -117,13 +117,8 @@ def test_baseline_decides_what_is_shipped() -> None:
 
 
 def test_added_web_root_comes_from_the_configuration() -> None:
-    context = FileContext(
-        facts=Facts(web_roots={"/aspnet_client_x": "C:\\Users\\All Users\\ZOO1", "/shop": "D:\\shop"})
-    )
-    found = {
-        one.detection: one.severity
-        for one in analyse_file(make_item("C:\\Users\\All Users\\ZOO1\\q.aspx", PAGE), context)
-    }
+    context = FileContext(facts=Facts(web_roots={"/aspnet_client_x": "C:\\Users\\All Users\\ZOO1", "/shop": "D:\\shop"}))
+    found = {one.detection: one.severity for one in analyse_file(make_item("C:\\Users\\All Users\\ZOO1\\q.aspx", PAGE), context)}
     assert found["page-in-added-root"] == "critical"
     other = {one.detection: one.severity for one in analyse_file(make_item("D:\\shop\\cart.aspx", PAGE), context)}
     assert other == {"page-in-added-root": "low"}

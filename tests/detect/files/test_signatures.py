@@ -104,8 +104,7 @@ def test_a_timeout_is_named() -> None:
 
 def test_user_rules_run_and_bad_ones_are_named(tmp_path: Path) -> None:
     (tmp_path / "good.yar").write_text(
-        'rule mine { meta: description = "my rule" score = 80\n'
-        ' condition: filename == "a.aspx" and extension == ".aspx" }'
+        'rule mine { meta: description = "my rule" score = 80\n condition: filename == "a.aspx" and extension == ".aspx" }'
     )
     (tmp_path / "same.yar").write_text('rule mine { condition: filepath contains "aspnet_client" }')
     (tmp_path / "bad.yar").write_text("rule broken {\n  condition:\n    nowhere\n}\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import fire, load_table
@@ -19,9 +20,7 @@ from afterpatch.knowledge.baseline import is_shipped_page
 from afterpatch.parsers.compiled import Compiled, parse_compiled
 
 _TEMP = "\\temporary asp.net files\\"
-_STOCK_ASSEMBLY = re.compile(
-    r"app_web_(?:[a-z0-9_\-]{6,8}|.{1,120}\.[0-9a-f]{6,8}(?:\.[a-z0-9_\-]{6,8})?)\.dll", re.IGNORECASE
-)
+_STOCK_ASSEMBLY = re.compile(r"app_web_(?:[a-z0-9_\-]{6,8}|.{1,120}\.[0-9a-f]{6,8}(?:\.[a-z0-9_\-]{6,8})?)\.dll", re.IGNORECASE)
 _KEPT = re.compile(r"app_web_.{1,140}\.(?:\d{1,3}\.(?:cs|vb|js|jsl)|cmdline|out|err|pdb)", re.IGNORECASE)
 
 
@@ -85,6 +84,12 @@ def _state(trace: Trace, context: FileContext) -> str:
     return "deleted" if False in answers else "unknown"
 
 
+def _door(trace: Trace, context: FileContext) -> str:
+    """The page's own path on the server: the candidate that is there, else the first one; "" where unknown."""
+    held = [path for path in trace.files if context.inventory is not None and context.inventory.holds(path)]
+    return (held or list(trace.files) or [""])[0]
+
+
 def _facts(item: FileItem, trace: Trace, application: str) -> tuple[tuple[str, str], ...]:
     name = file_name(item.path).removesuffix(".delete")
     parts = split_name(name)
@@ -126,9 +131,7 @@ class CompiledAnalyser:
         elif low.endswith(".delete"):
             yield fire("compiled-delete-marker", item.path, severity="info", facts=(("name", name),))
         elif _KEPT.fullmatch(name):
-            yield fire(
-                "compiled-source-kept", item.path, facts=(("name", name),), raw=item.content[:400].decode("latin-1")
-            )
+            yield fire("compiled-source-kept", item.path, facts=(("name", name),), raw=item.content[:400].decode("latin-1"))
 
 
 def _judge(item: FileItem, trace: Trace, application: str, context: FileContext) -> Iterator[FileFinding]:
@@ -137,22 +140,27 @@ def _judge(item: FileItem, trace: Trace, application: str, context: FileContext)
     facts = _facts(item, trace, application)
     moment = item.artifact.created or item.artifact.modified
     times = (("compiled", moment),) if moment and item.artifact.times_original else ()
-    common = {"facts": facts, "state": state, "raw": trace.url or trace.page, "times": times}
+    common: dict[str, Any] = {"facts": facts, "state": state, "raw": trace.url or trace.page, "times": times}
+    door = _door(trace, context)
+    if door:
+        common["kind"] = "web-shell"
+    else:
+        door = item.path
     deleted_marker = file_name(item.path).lower().endswith(".delete")
     if deleted_marker:
-        yield fire("compiled-delete-marker", item.path, severity="info" if shipped else "medium", **common)
+        yield fire("compiled-delete-marker", door, severity="info" if shipped else "medium", **common)
     if shipped:
         return
     kinds = {place.scripts for place in _places(trace, context)}
     if trace.page.lower() == "global.asax":
-        yield fire("compiled-page-not-shipped", item.path, severity="low", confidence="low", **common)
+        yield fire("compiled-page-not-shipped", door, severity="low", confidence="low", **common)
     elif "none" in kinds and not kinds & {"shipped"}:
-        yield fire("compiled-page-out-of-place", item.path, **common)
+        yield fire("compiled-page-out-of-place", door, **common)
     elif trace.url:
         foreign = kinds <= {"foreign", "elsewhere"}
         severity = "low" if foreign else "critical" if published_name(trace.page) else "high"
-        yield fire("compiled-page-not-shipped", item.path, severity=severity, **common)
+        yield fire("compiled-page-not-shipped", door, severity=severity, **common)
     else:
-        yield fire("compiled-page-not-shipped", item.path, severity="low", confidence="low", **common)
+        yield fire("compiled-page-not-shipped", door, severity="low", confidence="low", **common)
     if state == "deleted":
-        yield fire("compiled-page-gone", item.path, **common)
+        yield fire("compiled-page-gone", door, **common)

@@ -68,9 +68,7 @@ def _entries(config: IisConfig, setting: Setting) -> dict[tuple[str, str, str], 
             found["ISAPI filter", entry.name, setting.expand(path)] = entry.line
     for mapping in config.mappings():
         if not iis_baseline.is_stock_virtual_directory(mapping.site_name, mapping.url, mapping.physical_path, install):
-            found["directory", f"{mapping.site_name}{mapping.url}", setting.expand(mapping.physical_path)] = (
-                mapping.line
-            )
+            found["directory", f"{mapping.site_name}{mapping.url}", setting.expand(mapping.physical_path)] = mapping.line
     return found
 
 

@@ -106,9 +106,7 @@ def _keys(given: Sections, setting: Setting) -> Iterable[FileFinding]:
             facts = {"published": "yes" if published else "no", "location": entry.location}
             severity = "medium" if published else "low"
             # the key itself is a secret of the victim: it does not go into reports
-            yield setting.fire(
-                "iis-machine-key-fixed", entry.line, facts=facts, severity=severity, raw="<machineKey ...>"
-            )
+            yield setting.fire("iis-machine-key-fixed", entry.line, facts=facts, severity=severity, raw="<machineKey ...>")
     for entry in given.pages:
         if entry.action == "set" and not is_true(entry.attributes.get("enableViewStateMac"), default=True):
             yield setting.fire("iis-viewstate-unsigned", entry.line, facts={"location": entry.location})

@@ -34,18 +34,14 @@ def _added(mapping: UrlMapping, setting: Setting) -> FileFinding:
     segments = normal(target).split("\\")
     odd = bool(path_tricks(target)) or any(hidden_folder().fullmatch(part) for part in segments[-3:])
     if in_drop_folder(target) and "\\inetpub\\wwwroot\\" not in normal(target):
-        return setting.fire(
-            "iis-directory-in-drop-place", mapping.line, target, facts, severity="critical" if odd else "high"
-        )
+        return setting.fire("iis-directory-in-drop-place", mapping.line, target, facts, severity="critical" if odd else "high")
     if path_tricks(target):
         return setting.fire("iis-directory-in-drop-place", mapping.line, target, facts, severity="critical")
     stock = iis_baseline.stock_virtual_directory(mapping.site_name, mapping.url)
     known_tree = any(tree in normal(target) + "\\" for tree in _WEB_TREES)
     if stock is not None and stock.path != "/":
         changes = {"severity": "low"} if known_tree else {}
-        return setting.fire(
-            "iis-directory-moved", mapping.line, target, {**facts, "stock folder": stock.folder}, **changes
-        )
+        return setting.fire("iis-directory-moved", mapping.line, target, {**facts, "stock folder": stock.folder}, **changes)
     severity = "low" if known_tree or mapping.site_name.lower() not in _STOCK_SITES else "medium"
     return setting.fire("iis-directory-added", mapping.line, target, facts, severity=severity)
 
@@ -57,9 +53,7 @@ def logging(config: IisConfig, setting: Setting) -> Iterable[FileFinding]:
         stock = site.name.lower() in _STOCK_SITES
         if log.enabled is False:
             facts = {"site": site.name, "setting": "logFile enabled=false"}
-            yield setting.fire(
-                "iis-logging-off", log.line or site.line, facts=facts, severity="high" if stock else "low"
-            )
+            yield setting.fire("iis-logging-off", log.line or site.line, facts=facts, severity="high" if stock else "low")
         elif log.targets and "file" not in log.targets.lower():
             facts = {"site": site.name, "setting": f"logTargetW3C={log.targets}"}
             yield setting.fire("iis-logging-off", log.line or site.line, facts=facts, severity="medium")

@@ -28,9 +28,7 @@ _SERVER_BLOCK = re.compile(
 )
 _URL_HEAD = re.compile(r"\s{0,8}(https?://[^/<\s]{1,253}/?)", re.IGNORECASE)
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[T ]\s?(\d{1,2}):(\d{2}):(\d{2})")
-_PARTS = re.compile(
-    r"(\d{1,2})([/.-])(\d{1,2})[/.-](\d{4}),? (\d{1,2})[:.](\d{2})[:.](\d{2})(?: ?([AP])\.?M\.?)?", re.IGNORECASE
-)
+_PARTS = re.compile(r"(\d{1,2})([/.-])(\d{1,2})[/.-](\d{4}),? (\d{1,2})[:.](\d{2})[:.](\d{2})(?: ?([AP])\.?M\.?)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,9 +84,7 @@ class PlacementAnalyser:
 def _page(item: FileItem, place: Place, context: FileContext) -> Iterable[FileFinding]:
     if context.is_stock(item):
         return
-    if place.id in ("temp-aspnet", "elsewhere", "iis-own") or (
-        place.scripts != "foreign" and belongs(item, place, context)
-    ):
+    if place.id in ("temp-aspnet", "elsewhere", "iis-own") or (place.scripts != "foreign" and belongs(item, place, context)):
         if place.id == "elsewhere":
             yield from _named(item, place)
         return
@@ -167,9 +165,7 @@ def _known_paths(item: FileItem) -> Iterable[FileFinding]:
     for pattern, row in _tools():
         if pattern.fullmatch(text):
             family = row.get("family", "")
-            yield fire(
-                row["detection"], item.path, family=family, facts=(("source", row["source"]), ("family", family))
-            )
+            yield fire(row["detection"], item.path, family=family, facts=(("source", row["source"]), ("family", family)))
             return
 
 
@@ -211,9 +207,7 @@ def _disguised(name: str, kind: str) -> bool:
     return kind in ("program", "dump", "mail") and stem_and_extension(name)[1] in extensions("still") - {".tmp", ".dat"}
 
 
-def _in_web_folder(
-    item: FileItem, place: Place, kind: str, facts: tuple[tuple[str, str], ...]
-) -> Iterable[FileFinding]:
+def _in_web_folder(item: FileItem, place: Place, kind: str, facts: tuple[tuple[str, str], ...]) -> Iterable[FileFinding]:
     if place.scripts == "foreign" or (place.bin and kind in ("program", "library")):
         return
     if kind in ("archive", "mail", "dump"):

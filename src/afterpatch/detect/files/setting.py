@@ -38,10 +38,7 @@ class Setting:
     def other_application(self) -> bool:
         """Whether the file configures an application that is neither Exchange's nor the site's root."""
         place = place_of(self.item.path, self.context.facts)
-        own = (
-            self.item.artifact.kind.startswith("iis-config")
-            or file_name(self.item.path).lower() == "applicationhost.config"
-        )
+        own = self.item.artifact.kind.startswith("iis-config") or file_name(self.item.path).lower() == "applicationhost.config"
         return not own and place.scripts in ("foreign", "elsewhere")
 
     @property

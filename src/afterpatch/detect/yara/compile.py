@@ -43,9 +43,7 @@ def _user_files(folders: Iterable[Path]) -> Iterable[Path]:
 
 def _user_sources(folders: Sequence[Path]) -> tuple[list[tuple[str, str]], list[Notice]]:
     sources: list[tuple[str, str]] = []
-    notices = [
-        Notice(str(one), "", "notice.yara-unreadable: no such file or folder") for one in folders if not one.exists()
-    ]
+    notices = [Notice(str(one), "", "notice.yara-unreadable: no such file or folder") for one in folders if not one.exists()]
     for number, path in enumerate(_user_files(one for one in folders if one.exists())):
         if number >= MAX_RULE_FILES:
             notices.append(Notice(str(path.parent), "", f"notice.yara-too-many-files: {MAX_RULE_FILES}"))
