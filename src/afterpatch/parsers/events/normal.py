@@ -32,6 +32,23 @@ class System:
     extra: tuple[tuple[str, str], ...] = ()  # Keywords, Task ... by their field names
 
 
+SYSTEM_FIELDS = frozenset((
+    "Provider_Name", "EventID", "Channel", "Computer", "Level", "EventRecordID", "Keywords", "Task", "Opcode", "Version",
+    "UserID", "Execution_ProcessID", "Execution_ThreadID", "Message",
+))  # fmt: skip
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
+def simple_data(event: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The named values of an event that has nothing but a plain list of them; None where there is more to it."""
+    data = event.get("EventData")
+    if not isinstance(data, dict) or DATA in data or len(data) > MAX_FIELDS or "UserData" in event:
+        return None
+    if not _PLAIN.issuperset(map(type, data.values())) or not SYSTEM_FIELDS.isdisjoint(data):
+        return None
+    return data
+
+
 def build(
     system: System, data: Mapping[str, str], values: Sequence[str], place: tuple[int, int], raw: str
 ) -> EventRecord:
@@ -72,7 +89,7 @@ def from_object(event: Mapping[str, object], place: tuple[int, int], raw: str) -
     data: dict[str, str] = {}
     values: list[str] = []
     event_data = event.get("EventData")
-    if isinstance(event_data, Mapping):
+    if isinstance(event_data, dict):
         _named(event_data, data, values)
     for name, part in event.items():
         if name not in ("System", "EventData", "#attributes", "@attributes", "xmlns"):
@@ -98,9 +115,10 @@ def as_text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Mapping):
-        inner = value.get("#text")
-        return as_text(inner) if inner is not None or "#attributes" in value else orjson.dumps(dict(value)).decode()
+    if isinstance(value, dict):
+        if "#text" in value or "#attributes" in value:
+            return as_text(value.get("#text"))
+        return "\n".join(map(as_text, value.values()))
     if isinstance(value, list):
         return "\n".join(map(as_text, value))
     return str(value)
@@ -124,7 +142,7 @@ def _whole(text: str, otherwise: int = 0) -> int:
 
 
 def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _attributes(value: object) -> Mapping[str, object]:
@@ -157,7 +175,7 @@ def _system(part: Mapping[str, object]) -> System:
 
 def _id(value: object) -> str:
     """`4688`, `{"#text": 4688}` or `{"Value": 4688}`."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get("#text", value.get("Value"))
     return as_text(value)
 
@@ -173,13 +191,13 @@ def _named(part: Mapping[str, object], data: dict[str, str], values: list[str]) 
     """EventData: names with values; `Data` holds the positional ones."""
     for name, value in part.items():
         if name == DATA:
-            inner = value.get("#text") if isinstance(value, Mapping) else value
+            inner = value.get("#text") if isinstance(value, dict) else value
             if isinstance(inner, list):
                 _listed(inner, data, values)
             else:
                 values.append(as_text(inner))
         elif name not in ("#attributes", "@attributes") and len(data) < MAX_FIELDS:
-            if isinstance(value, Mapping) and "#text" not in value:
+            if isinstance(value, dict) and "#text" not in value:
                 _leaves(name, value, data, 0)
             else:
                 data[name] = as_text(value)
@@ -188,8 +206,8 @@ def _named(part: Mapping[str, object], data: dict[str, str], values: list[str]) 
 def _listed(items: Sequence[object], data: dict[str, str], values: list[str]) -> None:
     """A list of values, or of `{"@Name": ..., "#text": ...}` as some converters write named data."""
     for item in items[:MAX_FIELDS]:
-        name = item.get("@Name") or item.get("Name") if isinstance(item, Mapping) else None
-        if isinstance(item, Mapping) and isinstance(name, str):
+        name = item.get("@Name") or item.get("Name") if isinstance(item, dict) else None
+        if isinstance(item, dict) and isinstance(name, str):
             data[name] = as_text(item.get("#text", item.get("text")))
         else:
             values.append(as_text(item))
@@ -197,13 +215,13 @@ def _listed(items: Sequence[object], data: dict[str, str], values: list[str]) ->
 
 def _leaves(name: str, value: object, data: dict[str, str], depth: int) -> None:
     """UserData and other parts: every leaf by its own name; a second one of a name is added below the first."""
-    if isinstance(value, Mapping) and depth < MAX_DEPTH:
+    if isinstance(value, dict) and depth < MAX_DEPTH:
         for inner, child in value.items():
             if inner == "#text":
                 _leaf(name, as_text(child), data)
             elif inner not in ("#attributes", "@attributes", "xmlns"):
                 _leaves(inner, child, data, depth + 1)
-            elif depth and isinstance(child, Mapping):
+            elif depth and isinstance(child, dict):
                 kept = {key: each for key, each in child.items() if not key.startswith("xmlns")}
                 _leaves(name, kept, data, depth + 1)
     elif value is not None or depth > 1:

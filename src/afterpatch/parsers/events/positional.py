@@ -46,6 +46,12 @@ def namings() -> Mapping[tuple[str, int], Naming]:
     return MappingProxyType(found)
 
 
+@cache
+def named_providers() -> frozenset[str]:
+    """Providers (lower case) some of whose events have names or a message here that are not in their text."""
+    return frozenset(provider for (provider, _id), naming in namings().items() if naming.names or naming.reader)
+
+
 def add_names(provider: str, event_id: int, values: Sequence[str], fields: Fields) -> None:
     """Adds what the positions mean, and the message where rules look for its words."""
     known = namings()

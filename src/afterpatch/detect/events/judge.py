@@ -1,0 +1,89 @@
+"""The exact judgement of one event by the rules that may fire; hits go into the tally of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from afterpatch.detect.events.plan import Candidate, EventPlan, Views
+from afterpatch.detect.events.view import EventView
+from afterpatch.detect.plane.tally import MAX_EVENTS, MAX_GROUPS, MAX_RAW, Event, Group, LogScan, Sample
+from afterpatch.detect.sigma.mapping import EVENT_LOG
+from afterpatch.detect.sigma.model import Rule
+from afterpatch.model import EPOCH
+from afterpatch.parsers.events.record import EventRecord
+
+# What every finding of an event tells besides its subject.
+SEEN_FIELDS = (
+    "source.ip", "user.name", "target.user", "host.name", "process.path", "process.command", "process.parent",
+    "file.path", "service.name", "cmdlet.name", "cmdlet.parameters", "event.id", "event.channel", "url.page",
+    "ExceptionType",
+)  # fmt: skip
+SUBJECT = ("host.name",)  # of rules that name none
+
+
+class EventJudge:
+    """Judges the events of one artifact into `scan`."""
+
+    def __init__(self, plan: EventPlan, scan: LogScan, *, reraise: bool = False) -> None:
+        self._plan, self._scan, self._reraise = plan, scan, reraise
+
+    def record(self, record: EventRecord, candidates: Iterable[Candidate]) -> None:
+        """Judges one event that was parsed."""
+        self.event(EventView(None, lambda: record), candidates)
+
+    def event(self, event: EventView, candidates: Iterable[Candidate]) -> None:
+        """Judges one event."""
+        self._scan.judged += 1
+        views = Views(event)
+        for candidate in candidates:
+            view = views.of(candidate)
+            if view is not None and self._matches(candidate, view):
+                self._hit(candidate, event)
+
+    def _matches(self, candidate: Candidate, view: object) -> bool:
+        """The boundary of a detection: a bug in one rule marks it as failed and the others go on."""
+        try:
+            return candidate.rule.judge(view) is True  # type: ignore[arg-type]
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            if self._reraise:
+                raise
+            self._scan.failed[candidate.rule.rule.id] += 1
+            return False
+
+    def _hit(self, candidate: Candidate, event: EventView) -> None:
+        rule = candidate.rule.rule
+        record = event.record
+        sample = Sample(
+            record.time or EPOCH, self._scan.artifact, record.record_id, record.offset, record.raw[:MAX_RAW]
+        )
+        names = subject_fields(rule)
+        self._group(rule.id, tuple((name, event.first(name)) for name in names)).add(
+            EVENT_LOG, sample, {name: event.first(name) for name in SEEN_FIELDS}, 0
+        )
+        wanted = self._plan.correlated.get(rule.id)
+        if wanted is None:
+            return
+        if len(self._scan.events) >= MAX_EVENTS:
+            self._scan.lost["correlation-events"] += 1
+            return
+        values = ((name, event.get(name)) for name in wanted)
+        fields = tuple((name, found[0]) for name, found in values if found is not None)
+        self._scan.events.append(Event(rule.id, sample, fields))
+
+    def _group(self, detection: str, subject: tuple[tuple[str, str], ...]) -> Group:
+        key = (detection, subject)
+        groups = self._scan.groups
+        if key not in groups and len(groups) >= MAX_GROUPS:
+            self._scan.lost["subjects"] += 1
+            key = (detection, ())
+        if key not in groups:
+            groups[key] = Group(*key)
+        return groups[key]
+
+
+def subject_fields(rule: Rule) -> tuple[str, ...]:
+    """The fields that make one finding of an event rule."""
+    return rule.keys.subject if rule.keys.present else SUBJECT
+
+
+__all__ = ["SEEN_FIELDS", "EventJudge", "subject_fields"]

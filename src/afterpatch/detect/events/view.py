@@ -1,0 +1,104 @@
+"""An event as a rule sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+import yaml
+
+from afterpatch.detect.sigma.model import RAW
+from afterpatch.parsers.addresses import clean_address
+from afterpatch.parsers.events.normal import DATA, OF_DATA, SYSTEM_FIELDS, as_text
+from afterpatch.parsers.events.record import EventRecord
+
+_NONE = frozenset(("", "-", "LOCAL", "localhost", "::1", "127.0.0.1", "0.0.0.0", "::"))  # noqa: S104 - compared, not bound
+
+
+@cache
+def derived_fields() -> Mapping[str, tuple[str, ...]]:
+    """Our field names -> the event's fields that may answer (derived.yml)."""
+    text = files(__package__).joinpath("derived.yml").read_text("utf-8")
+    return MappingProxyType({name: tuple(columns) for name, columns in yaml.safe_load(text).items()})
+
+
+class EventView:
+    """A FieldView of one event. A field the event does not have is unknown, an empty one is `("",)`.
+
+    Names are the event's own; letter case is overlooked where a name is not there as written, because exporters change
+    it. `Data` is the positional values joined, and each of them. Keywords are searched in all values.
+
+    `near`: the named values of an event whose data is a plain list of them (simple_data), as JSON gives them; all else
+    is asked of the whole record, which is made when it is first needed."""
+
+    __slots__ = ("_cache", "_low", "_make", "_near", "_record")
+
+    def __init__(self, near: Mapping[str, object] | None, make: Callable[[], EventRecord]) -> None:
+        self._near, self._make = near, make
+        self._cache: dict[str, tuple[str, ...] | None] = {}
+        self._low: dict[str, str] | None = None
+        self._record: EventRecord | None = None
+
+    @property
+    def record(self) -> EventRecord:
+        """The whole event."""
+        if self._record is None:
+            self._record = self._make()
+        return self._record
+
+    def get(self, name: str) -> tuple[str, ...] | None:
+        """The values of a field, see FieldView."""
+        try:
+            return self._cache[name]
+        except KeyError:
+            values = self._cache[name] = self._find(name)
+            return values
+
+    def first(self, name: str) -> str:
+        """The first value, "" where there is none."""
+        values = self.get(name)
+        return values[0] if values else ""
+
+    def _find(self, name: str) -> tuple[str, ...] | None:
+        if self._near is not None and name in self._near:
+            value = self._near[name]
+            return (value,) if isinstance(value, str) else (as_text(value),)
+        if name == RAW:
+            return ("\n".join(self.record.fields.values()),)
+        if name in derived_fields():
+            return self._derived(name)
+        if self._near is None or name in SYSTEM_FIELDS:
+            return self._of_record(name)
+        if self._low is None:
+            self._low = {key.lower(): key for key in reversed((*SYSTEM_FIELDS, *self._near))}
+        known = self._low.get(name.lower())
+        return self.get(known) if known is not None else None
+
+    def _of_record(self, name: str) -> tuple[str, ...] | None:
+        fields = self.record.fields
+        value = fields.get(name)
+        if value is not None:
+            other = fields.get(OF_DATA + name)
+            if other is not None:
+                return (value, other)
+            return (value, *value.split("\n")) if name == DATA and "\n" in value else (value,)
+        if self._low is None:
+            self._low = {key.lower(): key for key in reversed(list(fields))}
+        known = self._low.get(name.lower())
+        return (fields[known],) if known is not None else None
+
+    def _derived(self, name: str) -> tuple[str, ...] | None:
+        found: tuple[str, ...] | None = None
+        for column in derived_fields()[name]:
+            values = self.get(column)
+            if values is None:
+                continue
+            found = found or ("",)
+            shown = values[0].strip()
+            if name == "source.ip":
+                shown = clean_address(shown) if shown not in _NONE else ""
+            if shown not in _NONE:
+                return (shown,)
+        return found
