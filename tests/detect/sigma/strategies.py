@@ -11,9 +11,7 @@ LETTERS = "abAB*?\\-/ .%1\u00e9\u212a\u03a3"
 plain_text = st.text(alphabet=LETTERS, max_size=6)
 values = st.one_of(
     plain_text,
-    st.sampled_from(
-        ["2021-03-03T06:59:10.817Z", "2021-12-31", "06:59:10", "192.0.2.7", "fe80::1%3", "5", "-1.5", "200", ""]
-    ),
+    st.sampled_from(["2021-03-03T06:59:10.817Z", "2021-12-31", "06:59:10", "192.0.2.7", "fe80::1%3", "5", "-1.5", "200", ""]),
 )
 
 
@@ -48,9 +46,7 @@ _SAFE_REGEX = st.sampled_from(["a.b", "^a+b?$", "[ab]{2}", "(a|b)c?", r"\d+", "a
 def selections(draw: st.DrawFn) -> str:
     """One field with modifiers and values that load."""
     name = draw(st.sampled_from(FIELDS))
-    kind = draw(
-        st.sampled_from(["text", "text", "text", "regex", "number", "time", "null", "exists", "cidr", "ref", "keyword"])
-    )
+    kind = draw(st.sampled_from(["text", "text", "text", "regex", "number", "time", "null", "exists", "cidr", "ref", "keyword"]))
     if kind == "text":
         modifiers = draw(
             st.sampled_from(
@@ -81,9 +77,7 @@ def selections(draw: st.DrawFn) -> str:
         op = draw(st.sampled_from(["lt", "lte", "gt", "gte"]))
         return render(f"{name}|{op}", [draw(st.sampled_from([-1.5, 0, 5, 200]))])
     if kind == "time":
-        part, value = draw(
-            st.sampled_from([("hour", 6), ("minute", 59), ("day", 3), ("week", 9), ("month", 12), ("year", 2021)])
-        )
+        part, value = draw(st.sampled_from([("hour", 6), ("minute", 59), ("day", 3), ("week", 9), ("month", 12), ("year", 2021)]))
         return render(f"{name}|{part}" + draw(st.sampled_from(["", "|gte"])), [value])
     if kind == "null":
         return render(name, [None])

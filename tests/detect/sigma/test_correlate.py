@@ -151,9 +151,7 @@ def test_extended_condition() -> None:
         section("temporal", of="a, b, c", condition="a and (b or c)"),
         section("temporal", of="a, b", condition="a and not b"),
     )
-    hits = correlate(
-        loaded, [event(0, "a", ip="x"), event(1, "c", ip="x"), event(0 + 20, "a", ip="x"), event(21, "b", ip="x")]
-    )
+    hits = correlate(loaded, [event(0, "a", ip="x"), event(1, "c", ip="x"), event(0 + 20, "a", ip="x"), event(21, "b", ip="x")])
     assert [(hit.rule_id, *shape([hit])[0]) for hit in hits] == [("c0", 0, 1, 2), ("c1", 0, 0, 1), ("c0", 20, 21, 2)]
 
 
@@ -202,9 +200,7 @@ def test_groups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_standalone_and_generate() -> None:
-    loaded = rules(
-        section("temporal", of="a, b"), section("event_count", of="b", condition="{gte: 2}", generate="true")
-    )
+    loaded = rules(section("temporal", of="a, b"), section("event_count", of="b", condition="{gte: 2}", generate="true"))
     names = {rule.id: rule.name for rule in (*loaded.rules, *loaded.correlations)}
     assert {names[one] for one in standalone(loaded)} == {"b", "c", "c0", "c1"}
 

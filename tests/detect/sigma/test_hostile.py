@@ -85,9 +85,7 @@ def test_any_bytes(data: bytes) -> None:
 
 
 @settings(max_examples=500, deadline=None)
-@given(
-    st.text(alphabet="ab()[]{}|*+?\\^$.:-,<>=!&#PQEdwxzi01 ", max_size=14), st.text(alphabet="ab\\-01 ", max_size=20)
-)
+@given(st.text(alphabet="ab()[]{}|*+?\\^$.:-,<>=!&#PQEdwxzi01 ", max_size=14), st.text(alphabet="ab\\-01 ", max_size=20))
 def test_any_regular_expression(pattern: str, text: str) -> None:
     try:
         translated = translate(pattern)
@@ -107,11 +105,7 @@ def refusal(text: str) -> str:
 
 
 @settings(max_examples=400, deadline=None)
-@given(
-    st.lists(
-        st.sampled_from(["a", "b", "not", "and", "or", "(", ")", "of", "1", "all", "them", "a*", "|", "_"]), max_size=12
-    )
-)
+@given(st.lists(st.sampled_from(["a", "b", "not", "and", "or", "(", ")", "of", "1", "all", "them", "a*", "|", "_"]), max_size=12))
 def test_any_condition(words: list[str]) -> None:
     assert refusal(" ".join(words)) != "an error without words"
 

@@ -89,9 +89,7 @@ def test_every_check_is_shown_to_fire() -> None:
 
 def test_names_are_unique() -> None:
     second = CLEAN.replace("id: 1", "id: 2")
-    assert "name_is_unique" in {
-        one.check for one in lint(load_content([("a.yml", CLEAN.encode()), ("b.yml", second.encode())]))
-    }
+    assert "name_is_unique" in {one.check for one in lint(load_content([("a.yml", CLEAN.encode()), ("b.yml", second.encode())]))}
 
 
 def test_rules_of_others_need_no_keys_of_ours() -> None:

@@ -59,9 +59,7 @@ def one_selection(draw: st.DrawFn) -> str:
     key = "" if name == RAW else name
     if draw(st.integers(0, 3)) == 0:
         return f"{{'{key}|re': '{draw(st.sampled_from(REGEXES)).replace(chr(39), chr(39) * 2)}'}}"
-    modifier = draw(
-        st.sampled_from(["contains", "contains|all", "contains|windash", "startswith", "endswith", "contains|cased"])
-    )
+    modifier = draw(st.sampled_from(["contains", "contains|all", "contains|windash", "startswith", "endswith", "contains|cased"]))
     if not key:
         modifier = draw(st.sampled_from(["contains", "all"]))
     listed = draw(st.lists(phrases(2), min_size=1, max_size=3))
@@ -72,9 +70,7 @@ def one_selection(draw: st.DrawFn) -> str:
 @st.composite
 def rules(draw: st.DrawFn) -> str:
     names = [f"s{index}" for index in range(draw(st.integers(1, 3)))]
-    condition = draw(
-        st.sampled_from(["1 of s*", "all of s*", "s0", "s0 and not status", "s0 or status", "status and 1 of s*"])
-    )
+    condition = draw(st.sampled_from(["1 of s*", "all of s*", "s0", "s0 and not status", "s0 or status", "status and 1 of s*"]))
     lines = [f"  {name}: {draw(one_selection())}" for name in names] + ["  status: {sc-status: [200, 241]}"]
     return "\n".join([*lines, f"  condition: {condition}"])
 
@@ -146,8 +142,7 @@ def test_csv_line_that_fires_has_a_clause(detection: str, data: st.DataObject) -
     original = stem + "?" + query
     decoded = tuple(dict.fromkeys((original, unquote(original), unquote(unquote(original)))))
     view = Many(
-        {name: (value,) for name, value in fields.items()}
-        | {"url.original": (original,), "url.full": decoded, RAW: (raw,)}
+        {name: (value,) for name, value in fields.items()} | {"url.original": (original,), "url.full": decoded, RAW: (raw,)}
     )
     if rule.match(MappedView(view, rule.mapping, "httpproxy")) and rule.necessary:
         assert holds(rule.necessary, raw.encode()) or re.search(NEEDLESS_ENCODING, raw.encode())
@@ -201,9 +196,7 @@ def test_chosen_literals(detection: str, clauses: set[tuple[bytes, ...]] | None)
 
 
 def test_not_gives_no_literals() -> None:
-    rule = compiled(
-        "  s: {cs-uri-query|contains: alpha}\n  t: {cs-uri-query|contains: betas}\n  condition: s and not t"
-    )
+    rule = compiled("  s: {cs-uri-query|contains: alpha}\n  t: {cs-uri-query|contains: betas}\n  condition: s and not t")
     assert rule is not None
     assert rule.necessary is not None
     assert rule.necessary.clauses == ((b"alpha",),)
@@ -284,7 +277,7 @@ DERIVED = [
 ]
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["iis", "httpproxy"]), st.data())
 def test_a_piece_of_any_value_is_found_in_the_raw_line(kind: str, data: st.DataObject) -> None:
     """The pattern is cut out of what the rule sees, so the rule fires: its clause must hold in the line."""

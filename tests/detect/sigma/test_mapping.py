@@ -94,10 +94,7 @@ def test_empty_and_dash_are_the_same_and_do_not_exist() -> None:
 def test_what_a_log_cannot_carry_is_unknown() -> None:
     assert fires(WEB, "{cs-referer: '-'}", "httpproxy") is None
     assert fires(WEB, "{cs-cookie|contains: x}", "iis") is None
-    text = (
-        f"title: t\nlogsource: {WEB}\ndetection:\n"
-        "  s: {cs-method: POST}\n  f: {cs-host: a}\n  condition: s and not f\n"
-    )
+    text = f"title: t\nlogsource: {WEB}\ndetection:\n  s: {{cs-method: POST}}\n  f: {{cs-host: a}}\n  condition: s and not f\n"
     rule = compile_rule(load_content([("r.yml", text.encode())]).rules[0])
     assert not rule.match(MappedView(base("iis"), rule.mapping, "iis"))
     assert rule.match(MappedView(base("iis", **{"cs-host": "b"}), rule.mapping, "iis"))

@@ -38,7 +38,7 @@ class Many:
         return self.fields.get(name)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(detections(), st.lists(records, min_size=1, max_size=6), st.booleans())
 def test_compiled_equals_oracle(detection: str, rows: list[dict[str, str]], several: bool) -> None:
     rule = rule_of(detection)
@@ -50,7 +50,7 @@ def test_compiled_equals_oracle(detection: str, rows: list[dict[str, str]], seve
         assert compiled.judge(view) is evaluate(rule.condition, view), (detection, row)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.text(alphabet=LETTERS, max_size=9), st.text(alphabet=LETTERS, max_size=12), st.booleans())
 def test_wildcards_equal_a_regular_expression(pattern: str, value: str, cased: bool) -> None:
     text = Text(parse_text(pattern).parts, cased)

@@ -58,9 +58,7 @@ def _number(value: object, what: str, path: str, line: int) -> float:
 
 
 def _threshold(tree: Mapping, path: str) -> Threshold:
-    tests = tuple(
-        (key, _number(value, key, path, tree.line_of(key))) for key, value in tree.entries.items() if key in OPERATORS
-    )
+    tests = tuple((key, _number(value, key, path, tree.line_of(key))) for key, value in tree.entries.items() if key in OPERATORS)
     unknown = sorted(tree.entries.keys() - {*OPERATORS, "field", "percentile"})
     if unknown:
         raise RuleError(f"the condition has no key '{unknown[0]}'", path, tree.line_of(unknown[0]))
@@ -154,9 +152,7 @@ def read_correlation(tree: Mapping, path: str) -> Correlation:
         raise RuleError("the correlation names no rules", path, section.line)
     outside = [name for name in named if name not in rules]
     if outside:
-        raise RuleError(
-            f"the condition names '{outside[0]}', which is not in 'rules'", path, section.line_of("condition")
-        )
+        raise RuleError(f"the condition names '{outside[0]}', which is not in 'rules'", path, section.line_of("condition"))
     generate = section.get("generate") or tree.get("generate")
     return Correlation(
         header=read_header(tree, path),

@@ -52,9 +52,7 @@ def check_examples(rule: CompiledRule, view: MakeView) -> list[ExampleFailure]:
         for number, example in enumerate(examples, start=1):
             reason = _reason(rule, example, view, fire=which == "fire")
             if reason:
-                failures.append(
-                    ExampleFailure(rule.rule.id, header.title, which, number, reason, header.path, header.line)
-                )
+                failures.append(ExampleFailure(rule.rule.id, header.title, which, number, reason, header.path, header.line))
     return failures
 
 

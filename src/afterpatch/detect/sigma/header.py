@@ -35,9 +35,7 @@ _STANDARD = frozenset(
         "generate",
     ]
 )
-_KEYS = frozenset(
-    ["chain", "stage", "confidence", "backdoor", "subject", "role", "explain", "benign", "next_steps", "examples"]
-)
+_KEYS = frozenset(["chain", "stage", "confidence", "backdoor", "subject", "role", "explain", "benign", "next_steps", "examples"])
 _RELATIONS = ("derived", "obsolete", "obsoletes", "merged", "renamed", "similar", "correlation")
 
 

@@ -235,9 +235,7 @@ class Rule:
         return self.header.title
 
 
-Aggregate = Literal[
-    "event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile"
-]
+Aggregate = Literal["event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile"]
 
 
 @dataclass(frozen=True, slots=True)

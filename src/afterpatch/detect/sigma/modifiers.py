@@ -130,9 +130,7 @@ def _base64_offset(state: _State, modifier: str) -> list[_State]:
     for text in _variants(_text(state, modifier)):
         data = _bytes_of(text, modifier)
         if len(data) < MIN_OFFSET_BYTES:
-            raise ModifierError(
-                f"'{modifier}' needs at least {MIN_OFFSET_BYTES} bytes, or it would match nearly everything"
-            )
+            raise ModifierError(f"'{modifier}' needs at least {MIN_OFFSET_BYTES} bytes, or it would match nearly everything")
         for shift, start in enumerate((0, 2, 3)):
             encoded = base64.b64encode(b" " * shift + data).decode("ascii")
             end = (None, -3, -2)[(len(data) + shift) % 3]

@@ -94,8 +94,7 @@ def _group(group: Sequence[Value], field: str, view: FieldView) -> Truth:
 def lowered(text: str) -> str:
     """Letter by letter; a letter beyond ASCII never becomes one of ASCII, nor more than one letter."""
     return "".join(
-        char.lower() if len(char.lower()) == 1 and (char.isascii() or not char.lower().isascii()) else char
-        for char in text
+        char.lower() if len(char.lower()) == 1 and (char.isascii() or not char.lower().isascii()) else char for char in text
     )
 
 

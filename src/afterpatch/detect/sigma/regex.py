@@ -204,9 +204,7 @@ second, where there is no automaton, the value is cut."""
 def check_danger(pattern: str, flags: str) -> None:
     """Refuses what could take for ever and cannot be made an automaton. Raises RegexError."""
     if danger_of(pattern, flags).exponential and _automaton(pattern, flags) is None:
-        raise RegexError(
-            "repeats a repeat beside look-around, back references or thousands of places: it could take for ever"
-        )
+        raise RegexError("repeats a repeat beside look-around, back references or thousands of places: it could take for ever")
 
 
 def _automaton(pattern: str, flags: str) -> Automaton | None:

@@ -65,9 +65,7 @@ def _resolved(correlation: Correlation, names: Mapping[str, str]) -> Correlation
     """The correlation with ids in place of names. Raises RuleError for a name nobody has."""
     for name in (*correlation.rules, *(rule for _, rule, _ in correlation.aliases)):
         if name not in names:
-            raise RuleError(
-                f"refers to '{name}', which is not loaded", correlation.header.path, correlation.header.line
-            )
+            raise RuleError(f"refers to '{name}', which is not loaded", correlation.header.path, correlation.header.line)
     rules = tuple(dict.fromkeys(names[name] for name in correlation.rules))
     aliases = tuple((alias, names[rule], field) for alias, rule, field in correlation.aliases)
     expression = _expression(correlation.expression, names) if correlation.expression else None
@@ -97,8 +95,7 @@ def _filtered(rule: Rule, filters: tuple[Filter, ...], names: Mapping[str, str])
     applying = [
         one.condition
         for one in filters
-        if covers(one.logsource, rule.logsource)
-        and (not one.rules or rule.id in {names.get(name) for name in one.rules})
+        if covers(one.logsource, rule.logsource) and (not one.rules or rule.id in {names.get(name) for name in one.rules})
     ]
     if not applying:
         return rule

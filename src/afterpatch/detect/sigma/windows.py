@@ -53,9 +53,7 @@ def satisfies(threshold: Threshold, value: float) -> bool:
 
 def least(threshold: Threshold) -> int:
     """The smallest count that a threshold of `gt` and `gte` accepts."""
-    return max(
-        1, *(math.floor(number) + 1 if operator == "gt" else math.ceil(number) for operator, number in threshold.tests)
-    )
+    return max(1, *(math.floor(number) + 1 if operator == "gt" else math.ceil(number) for operator, number in threshold.tests))
 
 
 def counted(threshold: Threshold, seen: Seen) -> str | None:
@@ -269,9 +267,7 @@ def is_sliding(correlation: Correlation) -> bool:
         return _only_grows(correlation.expression)
     if correlation.type in ("value_avg", "value_percentile"):
         return False
-    return correlation.threshold is None or all(
-        operator in ("gt", "gte") for operator, _ in correlation.threshold.tests
-    )
+    return correlation.threshold is None or all(operator in ("gt", "gte") for operator, _ in correlation.threshold.tests)
 
 
 def sliding(correlation: Correlation) -> Sliding:
