@@ -1,0 +1,325 @@
+"""What calls do, by the platform's tables: constants are folded, sinks recorded, everything else carries traces on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from afterpatch.detect.pages import ir
+from afterpatch.detect.pages.catalogue import Sink
+from afterpatch.detect.pages.fold import ERRORS, FUNCTIONS, METHODS, Fold, as_text, bounded
+from afterpatch.detect.pages.machine import Machine
+from afterpatch.detect.pages.operators import concat
+from afterpatch.detect.pages.scope import joined
+from afterpatch.detect.pages.value import ANCHORED, BASENAME, MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number
+
+_BUILDERS = frozenset(("stringbuilder", "stringbuffer"))
+_ADDERS = frozenset(("append", "appendline", "appendformat", "insert", "replace"))
+_FILLERS = frozenset(("read", "readasync", "copyto", "copytoasync", "receive", "readfully", "getbytes", "readblock"))
+_OWN = frozenset(("", "this", "me", "mybase", "myclass", "base", "self", "static", "parent", "$this", "page", "window"))
+_VOID = frozenset(("response", "server", "out", "console", "label", "trace", "httpresponse", "cookies"))
+
+
+def spell(node: ir.Node, limit: int = 6) -> str:
+    """A call's target as the page spells it, shortened."""
+    parts: list[str] = []
+    while len(parts) < limit:
+        if isinstance(node, ir.Member):
+            parts.append(node.name)
+            node = node.target
+        elif isinstance(node, ir.Call | ir.Index):
+            parts.append("()" if isinstance(node, ir.Call) else "[]")
+            node = node.target
+        elif isinstance(node, ir.Name):
+            parts.append(node.id)
+            break
+        elif isinstance(node, ir.New):
+            parts.append("new " + node.type)
+            break
+        else:
+            break
+    return ".".join(reversed(parts)).replace(".()", "()").replace(".[]", "[]")[:120]
+
+
+def short(path: str) -> str:
+    """The last part of a dotted name."""
+    return path.rpartition(".")[2]
+
+
+class CallMachine(Machine):
+    """Calls by the tables."""
+
+    functions_table: dict[str, Fold] = FUNCTIONS
+    methods_table: dict[str, Fold] = METHODS
+
+    # --- calls --------------------------------------------------------------------------------------------------
+
+    def call(self, node: ir.Call) -> Value:
+        target = node.target
+        if isinstance(target, ir.Member):
+            holder = self.ev(target.target)
+            return self.invoke(holder, target.name, [self.ev(one) for one in node.args], node)
+        if isinstance(target, ir.Name):
+            return self.call_name(node, target)
+        if isinstance(target, ir.Index) and len(target.args) == 1:
+            holder, key = self.ev(target.target), self.ev(target.args[0])
+            if isinstance(key.const, str) and not holder.type.endswith("[]"):
+                return self.invoke(holder, key.const, [self.ev(one) for one in node.args], node)
+        value = self.ev(target)
+        return self.call_value(value, [self.ev(one) for one in node.args], node)
+
+    def call_name(self, node: ir.Call, target: ir.Name) -> Value:
+        """`name(args)`: a variable that holds a function, a function of the page, or one of the platform."""
+        held = self.lookup(target.id)
+        arguments = [self.ev(one) for one in node.args]
+        if held is not None and not held.path and (held.function or held.known or held.fields or held.traces):
+            return self.call_value(held, arguments, node)
+        if target.id.lower() in self.functions:
+            return self.own(target.id.lower(), arguments)
+        name = held.path if held is not None and held.path else self.aliases.get(target.id.lower(), target.id)
+        return self.invoke_path(name, arguments, node)
+
+    def invoke_path(self, name: str, arguments: Sequence[Value], node: ir.Call) -> Value:
+        """A function by its dotted name."""
+        owner, _, method = name.rpartition(".")
+        return self.invoke(Value(path=owner.lower()), method, arguments, node)
+
+    def call_value(self, value: Value, arguments: Sequence[Value], node: ir.Call) -> Value:
+        """Call what a variable or expression holds."""
+        if isinstance(value.function, ir.Function):
+            return self.apply(value.function, arguments)
+        if value.path:
+            return self.invoke_path(value.path, arguments, node)
+        return self.called(value, arguments, node)
+
+    def called(self, value: Value, arguments: Sequence[Value], node: ir.Call) -> Value:
+        """A call of something that is no function known to us: an element, by VB's rules, or a delegate."""
+        return self.element(value, arguments, node)
+
+    def own(self, name: str, arguments: Sequence[Value]) -> Value:
+        """A function of the page; where several share the name, those with as many parameters."""
+        candidates = self.functions[name]
+        fitting = [one for one in candidates if len(one.params) == len(arguments)] or candidates
+        result: Value | None = None
+        for function in fitting[:4]:
+            result = joined(result, self.apply(function, arguments))
+        return result or Value()
+
+    def owners_of(self, value: Value) -> tuple[str, ...]:
+        """Names under which the tables may know an object: its type, what it is called where it is static."""
+        names = [value.type.removesuffix("[]"), short(value.path)]
+        if value.type == "type" and isinstance(value.const, str):
+            names.append(short(value.const.partition(",")[0]).lower())
+        return tuple(name for name in names if name)
+
+    def keys_of(self, holder: Value, method: str) -> Iterator[str]:
+        """The tables' keys for a method of an object, the most telling first."""
+        for owner in self.owners_of(holder):
+            yield f"{owner}.{method}"
+        if not holder.path and not holder.type:
+            yield method if holder.const is UNKNOWN and not holder.traces else f"?.{method}"
+        yield f"*.{method}"
+
+    def invoke(self, holder: Value, name: str, arguments: Sequence[Value], node: ir.Node) -> Value:
+        """A method of an object, or a function (holder without path, type and constant)."""
+        method = name.lower()
+        if method in self.functions and self.is_own(holder):
+            return self.own(method, arguments)
+        special = self.special(holder, method, arguments, node)
+        if special is not None:
+            return special
+        folded = self.folded(holder, method, arguments, node)
+        if folded is not None:
+            return folded
+        self.sink(holder, method, arguments, node)
+        return self.outcome(holder, method, name, arguments, node)
+
+    def is_own(self, holder: Value) -> bool:
+        """Whether methods of the page can be meant."""
+        if holder.known or (holder.traces and not holder.type):
+            return False
+        return (holder.path in _OWN and not holder.type) or holder.path in self.owners or holder.type in self.owners
+
+    def special(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        """What the platform treats in a way of its own."""
+        return None
+
+    # --- constants ----------------------------------------------------------------------------------------------
+
+    def folded(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        """The result where everything is constant and the call is a known pure one."""
+        if holder.type in _BUILDERS and method in _ADDERS:
+            return self.append(holder, method, arguments, node)
+        static = not holder.known
+        table = self.functions_table if static and not holder.path and not holder.type else self.methods_table
+        fold = table.get(method)
+        if fold is None and holder.path:
+            fold = self.functions_table.get(f"{short(holder.path)}.{method}")
+        if fold is None or (static and (holder.traces or holder.type == "array" and not self.plain(holder))):
+            return None
+        try:
+            constants = [self.constant(one) for one in arguments]
+            own = self.constant(holder) if (holder.known or holder.type == "array") else None
+            result = bounded(fold(own, constants))
+        except ERRORS:
+            return None
+        return self.from_constant(result)
+
+    def plain(self, value: Value) -> bool:
+        """Whether an array holds constants only."""
+        return value.fields is not None and all(one.known and not one.traces for one in value.fields.values())
+
+    def constant(self, value: Value) -> Any:
+        """A value as a Python constant; raises TypeError where it is none."""
+        if value.known and not value.traces:
+            return value.const
+        if value.fields and not value.traces and (value.type == "array" or value.type.endswith("[]")):
+            if len(value.fields) > MAX_FIELDS:
+                raise TypeError("too many")
+            return [self.constant(one) for one in value.fields.values()]
+        raise TypeError("not constant")
+
+    def from_constant(self, result: Any) -> Value | None:
+        """A Python constant as a value, None where it is too large."""
+        if isinstance(result, list):
+            return Value(type="array", fields={str(i): Value(const=one) for i, one in enumerate(result[:MAX_FIELDS])})
+        if isinstance(result, str | bytes | bytearray) and not self.budget.fold(len(result)):
+            return None
+        return Value(const=result)
+
+    def append(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value:
+        """A string builder grows in place."""
+        if method == "replace" and holder.known and all(one.known for one in arguments):
+            try:
+                holder.const = as_text(holder.const).replace(as_text(arguments[0].const), as_text(arguments[1].const))
+            except ERRORS:
+                holder.const = UNKNOWN
+            return holder
+        grown = concat([Value(holder.const, holder.traces), *arguments[:1 if method != "insert" else 2]], node.line, self.budget)
+        holder.const, holder.traces = grown.const, grown.traces
+        holder.head = holder.head or grown.head
+        return holder
+
+    # --- sinks --------------------------------------------------------------------------------------------------
+
+    def sink(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> None:
+        """Record the call where the tables know it."""
+        for key in self.keys_of(holder, method):
+            for one in self.tables.sinks.get(key, ()):
+                self.reach(one, holder, arguments, node)
+                return
+        for owner in self.owners_of(holder):
+            for one in self.tables.sinks.get(f"{owner}.*", ()):
+                self.reach(one, holder, arguments, node)
+
+    def reach(self, sink: Sink, holder: Value, arguments: Sequence[Value], node: ir.Node) -> None:
+        roles: dict[str, Value] = {}
+        for position, value in enumerate(arguments[:24]):
+            role = sink.role(position)
+            if role != "_":
+                roles[role] = joined(roles[role], value) if role in roles else value
+        if holder.traces or holder.fields:
+            roles["object"] = holder
+            if "path" in (holder.fields or {}) and "path" not in roles:
+                roles["path"] = holder.fields["path"]  # type: ignore[index]
+        target = node.target if isinstance(node, ir.Call) else node
+        self.event(sink.kind, spell(target) or sink.name, node.line, roles)
+        self.reached(sink, roles, node)
+
+    def reached(self, sink: Sink, roles: dict[str, Value], node: ir.Node) -> None:
+        """After a sink was recorded: constant code is read itself."""
+
+    # --- results ------------------------------------------------------------------------------------------------
+
+    def outcome(self, holder: Value, method: str, name: str, arguments: Sequence[Value], node: ir.Node) -> Value:
+        """What an ordinary call gives back."""
+        tables = self.tables
+        keys = tuple(self.keys_of(holder, method))
+        kind = next((tables.returns[key] for key in keys if key in tables.returns), "")
+        if tables.has("numbers", method) and not kind:
+            return number()
+        if self.parses(holder, method, arguments):
+            return number()
+        if tables.has("fetchers", *keys):
+            return Value(traces=(Trace("download", spell(node.target if isinstance(node, ir.Call) else node), node.line),))
+        self.mutate(holder, method, arguments, node)
+        traces = self.gathered([holder, *arguments], name, node.line)
+        if not traces and tables.has("file_readers", *keys):
+            traces = (Trace("file", name, node.line),)
+        result = Value(traces=traces, type=kind)
+        self.shape(result, holder, method, arguments, keys)
+        if kind in ("streamwriter", "filestream", "fileinfo") and arguments:
+            result.fields = {"path": arguments[0]}
+        return result
+
+    def parses(self, holder: Value, method: str, arguments: Sequence[Value]) -> bool:
+        """Whether the call turns text into a number, date or identifier; with a base it decodes."""
+        tables = self.tables
+        if not tables.has("parsers", method) or len(arguments) > 1:
+            return False
+        return method.startswith("to") or tables.has("parser_owners", *self.owners_of(holder))
+
+    def shape(self, result: Value, holder: Value, method: str, arguments: Sequence[Value], keys: Sequence[str]) -> None:
+        """Keep what is known of the form of a path."""
+        if not result.traces:
+            return
+        marks = set(holder.marks - {NUMBER})
+        if method in ("combine", "join") and len(arguments) > 1 and not arguments[0].traces:
+            marks.add(ANCHORED)
+            result.head = arguments[0].text or "?"
+            marks |= {BASENAME} if all(not one.traces or BASENAME in one.marks for one in arguments) else set()
+        elif self.tables.has("basenames", *keys):
+            marks.add(BASENAME)
+        elif arguments and not holder.traces:
+            marks |= arguments[0].marks
+            result.head, result.tail = arguments[0].head, arguments[0].tail
+        elif holder.traces:
+            result.head, result.tail = holder.head, holder.tail
+        result.marks = frozenset(marks - {NUMBER})
+
+    def mutate(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> None:
+        """Objects that take in what they are given, and buffers that are filled."""
+        if method in _FILLERS and holder.traces:
+            for value in arguments[:2]:
+                value.traces = join_traces(value.traces, tuple(t.through(method, node.line) for t in holder.traces))
+                value.const = UNKNOWN
+            return
+        if holder.fields is None or short(holder.path) in _VOID or holder.type in _VOID:
+            return
+        traces = self.gathered(arguments, method, node.line)
+        if traces:
+            holder.traces = join_traces(holder.traces, traces)
+            self.set_field(holder, "?" + method, Value(traces=traces))
+
+    # --- elements -----------------------------------------------------------------------------------------------
+
+    def index(self, node: ir.Index) -> Value:
+        holder = self.ev(node.target)
+        return self.element(holder, [self.ev(one) for one in node.args], node)
+
+    def element(self, holder: Value, keys: Sequence[Value], node: ir.Node) -> Value:
+        """`holder[keys]`."""
+        key = self.key_of(keys[0]) if keys else None
+        if holder.fields is not None and key is not None and key in holder.fields:
+            return holder.fields[key]
+        if isinstance(holder.const, str | bytes | bytearray) and keys and isinstance(keys[0].const, int):
+            place = keys[0].const
+            if -len(holder.const) <= place < len(holder.const):
+                return Value(const=holder.const[place])
+            return Value()
+        label = f"[{keys[0].const!r}]"[:60] if keys and keys[0].known else "[...]"
+        traces = tuple(trace.through(label, node.line) for trace in holder.traces)
+        other = (holder.fields or {}).get("?")
+        if other is not None and not traces:
+            traces = other.traces
+        if not traces and key is None and holder.fields:
+            traces = holder.all_traces(1)
+        return Value(traces=traces, type=holder.type.removesuffix("[]") if holder.type.endswith("[]") else "")
+
+    def lookup(self, name: str) -> Value | None:
+        """A variable, None where nobody declared it."""
+        key = self.key(name)
+        frame = self.frames[-1]
+        if key in frame.locals:
+            return frame.locals[key]
+        return self.globals.get(key)

@@ -1,0 +1,319 @@
+"""From sinks that were reached to what they are worth, alone and together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from afterpatch.detect.pages.scope import Event
+from afterpatch.detect.pages.value import ANCHORED, BASENAME, FIXED_END, NUMBER, Trace, Value
+from afterpatch.detect.pages.verdict import Flow, Step, at_least, worst
+
+SCRIPT_ENDS = (
+    ".aspx", ".ashx", ".asmx", ".asax", ".ascx", ".asp", ".asa", ".cer", ".cdx", ".cshtml", ".vbhtml", ".svc", ".soap", ".master",
+    ".php", ".php5", ".phtml", ".jsp", ".jspx", ".exe", ".dll", ".bat", ".cmd", ".ps1", ".vbs", ".hta", ".config", ".cfm",
+)  # fmt: skip
+_OWN_FOLDER = frozenset(("", ".", "./", "/", "\\", "~", "~/", "~\\", "../", "..\\", "..", ".\\", "?"))
+_LABEL = {"client": "what the client sends", "upload-name": "a file name the client chose", "download": "what the page downloads",
+    "file": "a file on the server", "database": "a database"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What else is known of the page: whether anybody is asked who he is, and constants that name attack functions."""
+
+    authenticated: bool = False
+    loader_names: tuple[str, ...] = ()
+
+
+def _kinds(traces: Sequence[Trace]) -> set[str]:
+    return {trace.kind for trace in traces}
+
+
+def _role(event: Event, name: str) -> Value:
+    return event.roles.get(name, Value())
+
+
+def _controlled(value: Value) -> bool:
+    return bool(_kinds(value.all_traces()) & {"client", "upload-name"})
+
+
+def _code(event: Event) -> str:
+    kinds = _kinds(event.traces())
+    if "client" in kinds:
+        return "critical"
+    if kinds & {"download", "upload-name"}:
+        return "high"
+    code = _role(event, "code")
+    if event.roles.get("packed") is not None:
+        return "high"
+    return "low" if code.known else "medium"
+
+
+def _process(event: Event) -> str:
+    kinds = _kinds(event.traces())
+    if "client" in kinds:
+        return "critical"
+    return "high" if kinds & {"download", "upload-name"} else "medium"
+
+
+def _load(event: Event) -> str:
+    kinds = _kinds(event.traces())
+    if "client" in kinds:
+        return "critical"
+    if "download" in kinds or event.roles.get("packed") is not None:
+        return "high"
+    value = _role(event, "assembly")
+    if isinstance(value.const, bytes | bytearray) and len(value.const) > 256:
+        return "high"
+    return "low" if value.known else "medium"
+
+
+def _reflection(event: Event) -> str:
+    kinds = _kinds(event.traces("type", "object", "callable"))
+    if "client" in kinds:
+        return "high"
+    return "high" if "download" in kinds else "low"
+
+
+def _deserialise(event: Event) -> str:
+    return "high" if "client" in _kinds(event.traces()) else "low"
+
+
+def _xslt(event: Event) -> str:
+    trusted = "trust" in event.roles and not event.roles["trust"].known
+    if "client" in _kinds(event.traces("code", "object", "data")):
+        return "critical" if trusted else "medium"
+    return "medium" if trusted else "low"
+
+
+def _own_folder(value: Value) -> bool:
+    return value.head.strip().lower() in _OWN_FOLDER
+
+
+def path_control(value: Value) -> str:
+    """How much of a path the client chooses: `whole`, `name` (in the page's own folder), `part` (in a fixed folder),
+    `none`."""
+    if not _controlled(value) or NUMBER in value.marks:
+        return "none"
+    name_only = BASENAME in value.marks or _kinds(value.all_traces()) == {"upload-name"}
+    fixed = ANCHORED in value.marks
+    if FIXED_END in value.marks and value.tail and not value.tail.lower().endswith(SCRIPT_ENDS) and "." in value.tail:
+        return "part"
+    if not fixed:
+        return "name" if name_only else "whole"
+    return "name" if _own_folder(value) and value.head != "?" else "part"
+
+
+def _write(event: Event) -> str:
+    path, content = _role(event, "path"), _role(event, "content")
+    control = path_control(path)
+    if control == "whole":
+        return "high"
+    text = path.text or path.tail
+    if _controlled(content) and text.lower().rstrip().endswith(SCRIPT_ENDS):
+        return "critical"
+    if control == "name":
+        return "high" if "upload-name" in _kinds(path.all_traces()) or _controlled(content) else "medium"
+    if control == "part":
+        return "medium"
+    if "download" in _kinds(content.all_traces()) and text.lower().endswith(SCRIPT_ENDS):
+        return "high"
+    return "low"
+
+
+def _open(event: Event) -> str:
+    mode = _role(event, "mode")
+    writes = mode.path.rpartition(".")[2] in ("create", "createnew", "openorcreate", "append", "truncate") or mode.text in ("w", "a", "wb", "ab", "w+", "a+")
+    return _write(event) if writes else _read(event)
+
+
+def _read(event: Event) -> str:
+    control = path_control(_role(event, "path"))
+    return {"whole": "medium", "name": "medium", "part": "low"}.get(control, "info")
+
+
+def _delete(event: Event) -> str:
+    control = path_control(_role(event, "path"))
+    return {"whole": "medium", "name": "medium", "part": "low"}.get(control, "info")
+
+
+def _list(event: Event) -> str:
+    if "drives" in event.roles or not event.roles:
+        return "low"
+    return {"whole": "medium", "name": "low", "part": "low"}.get(path_control(_role(event, "path")), "info")
+
+
+def _network(event: Event) -> str:
+    host = _role(event, "host")
+    if _controlled(host) and ANCHORED not in host.marks:
+        return "medium"
+    return "low"
+
+
+def _sql(event: Event) -> str:
+    connection, statement = _role(event, "connection"), _role(event, "sql")
+    if _controlled(connection) and ANCHORED not in connection.marks:
+        return "high"
+    if _controlled(statement):
+        return "low" if ANCHORED in statement.marks else "medium"
+    return "info"
+
+
+def _page_compile(event: Event) -> str:
+    path = _role(event, "path")
+    return {"whole": "medium", "name": "low", "part": "low"}.get(path_control(path), "info")
+
+
+def _include(event: Event) -> str:
+    path = _role(event, "path")
+    if "download" in _kinds(path.all_traces()):
+        return "high"
+    return {"whole": "high", "name": "medium", "part": "medium"}.get(path_control(path), "info")
+
+
+def _memory(event: Event) -> str:
+    return "high" if _kinds(event.traces()) & {"client", "download"} else "medium"
+
+
+def _fixed(severity: str) -> Callable[[Event], str]:
+    return lambda _event: severity
+
+
+GRADES: dict[str, Callable[[Event], str]] = {
+    "code-execution": _code,
+    "process-start": _process,
+    "assembly-load": _load,
+    "reflection": _reflection,
+    "deserialisation": _deserialise,
+    "xslt-script": _xslt,
+    "virtual-file": _fixed("high"),
+    "page-compile": _page_compile,
+    "include": _include,
+    "memory": _memory,
+    "file-write": _write,
+    "file-open": _open,
+    "file-read": _read,
+    "file-list": _list,
+    "file-delete": _delete,
+    "timestomp": _fixed("low"),
+    "network": _network,
+    "listen": _fixed("medium"),
+    "sql": _sql,
+    "secrets": _fixed("high"),
+    "registry": _fixed("low"),
+    "environment": _fixed("low"),
+    "written-page": _fixed("high"),
+}
+
+EXPLAIN = {
+    "code-execution": "runs it as code",
+    "process-start": "starts a program with it",
+    "assembly-load": "loads it as a program library",
+    "reflection": "calls methods of the client's choice",
+    "deserialisation": "turns it into objects, which runs code of the client's choice",
+    "xslt-script": "runs it as a style sheet with script",
+    "virtual-file": "registers pages that exist in memory only",
+    "page-compile": "runs a page of the client's choice",
+    "include": "includes a file of the client's choice as code",
+    "memory": "runs machine code from memory",
+    "file-write": "writes a file",
+    "file-open": "opens a file",
+    "file-read": "reads a file",
+    "file-list": "lists folders or drives",
+    "file-delete": "deletes files",
+    "timestomp": "changes the times of files",
+    "network": "connects to another machine",
+    "listen": "waits for connections",
+    "sql": "sends it to a database as a statement",
+    "secrets": "reads machine keys or other secrets",
+    "registry": "reads or writes the registry",
+    "environment": "reads processes, services or accounts",
+    "written-page": "writes a page that is itself a back door",
+}
+
+
+def flow_of(event: Event) -> Flow:
+    """One event as a flow with its own severity."""
+    severity = GRADES[event.kind](event)
+    traces = event.traces()
+    main = next((one for one in traces if one.kind == "client"), traces[0] if traces else None)
+    does = EXPLAIN[event.kind]
+    if main is None:
+        text = f"{event.call} {does}; nothing the client sends reaches it that could be followed."
+        return Flow("", 0, (), event.kind, event.call, event.line, severity, text)
+    steps = tuple(Step(what, line) for what, line in main.steps)
+    text = f"The page takes {_LABEL.get(main.kind, main.kind)} ({main.source}, line {main.line}) and {does} ({event.call}, line {event.line})."
+    return Flow(main.source, main.line, steps, event.kind, event.call, event.line, severity, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Sinks that together mean more."""
+
+    severity: str
+    reason: str
+
+
+def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFacts) -> list[Combination]:
+    """What several flows mean together."""
+    found: list[Combination] = []
+    controlled = {event.kind for event in events if _kinds(event.traces()) & {"client", "upload-name"}}
+    present = {event.kind for event in events}
+    whole = {event.kind for event in events if path_control(event.roles.get("path", Value())) in ("whole", "name")}
+    files = whole & {"file-write", "file-read", "file-list", "file-delete", "file-open", "timestomp", "page-compile"}
+    if len(files) >= 2:
+        found.append(Combination("high", "The client lists, reads, writes or deletes files of its choice: a file manager."))
+    if "network" in controlled and _tunnel(events):
+        found.append(Combination("critical", "The client chooses a machine and the page passes data to and from it: a tunnel."))
+    memory = [event for event in events if event.kind == "memory"]
+    if len({event.call.rpartition(".")[2].lower() for event in memory}) >= 2:
+        found.append(Combination("high", "The page puts machine code into memory and runs it: a loader."))
+    if "network" in present and any(e.kind == "process-start" for e in events) and _socket(events):
+        found.append(Combination("high", "The page joins a network connection to a program: a reverse shell."))
+    if facts.loader_names:
+        found.append(Combination("high", f"The page names functions that switch off security software: {', '.join(facts.loader_names)}."))
+    if "sql" in controlled and any(_controlled(e.roles.get("sql", Value())) and ANCHORED not in e.roles["sql"].marks for e in events if e.kind == "sql"):
+        if any(flow.sink == "sql" and at_least(flow.severity, "medium") for flow in flows):
+            found.append(Combination("high", "The client sends whole database statements: a database console."))
+    spying = present & {"registry", "environment", "file-list", "timestomp", "secrets", "process-start"}
+    if len(spying) >= 3 and controlled:
+        found.append(Combination("high", "The page looks at processes, registry and files and takes orders from the client."))
+    return found
+
+
+def _tunnel(events: Sequence[Event]) -> bool:
+    sockets = [event for event in events if event.kind == "network" and _raw_socket(event)]
+    chosen = [event for event in sockets if _controlled(event.roles.get("host", Value()))]
+    return bool(chosen)
+
+
+def _raw_socket(event: Event) -> bool:
+    call = event.call.lower()
+    return any(word in call for word in ("connect", "tcpclient", "socket", "fsockopen", "open"))  and "webrequest" not in call
+
+
+def _socket(events: Sequence[Event]) -> bool:
+    return any(event.kind == "network" and _raw_socket(event) for event in events)
+
+
+def grade(events: Sequence[Event], facts: PageFacts) -> tuple[str, tuple[Flow, ...], tuple[str, ...]]:
+    """Severity of the page, its flows (worst first) and the reasons beside them."""
+    flows = [flow_of(event) for event in events]
+    if facts.authenticated:
+        flows = [_tamed(flow) for flow in flows]
+    together = combinations(flows, events, facts)
+    severity = worst(*(flow.severity for flow in flows), *(one.severity for one in together))
+    order = sorted(flows, key=lambda flow: (-_rank(flow.severity), flow.sink_line, flow.call))
+    return severity, tuple(order[:40]), tuple(one.reason for one in together)
+
+
+def _rank(severity: str) -> int:
+    return ("info", "low", "medium", "high", "critical").index(severity)
+
+
+def _tamed(flow: Flow) -> Flow:
+    """Files written by signed-in users are an application's business."""
+    if flow.sink in ("file-write", "file-open") and flow.severity == "high":
+        return Flow(flow.source, flow.source_line, flow.path, flow.sink, flow.call, flow.sink_line, "medium", flow.explanation)
+    return flow

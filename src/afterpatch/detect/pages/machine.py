@@ -1,0 +1,487 @@
+"""Runs the common nodes on half-known values: constants are computed, everything else carries where it came from.
+
+Branches whose test is unknown are both taken and joined; loops run as they stand while their test is a constant,
+else twice. Functions are entered with the values they are called with, and once more on their own, as events enter
+them. Everything is bounded by the Budget and by depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from afterpatch.detect.pages import ir
+from afterpatch.detect.pages.budget import Budget
+from afterpatch.detect.pages.catalogue import Catalogue
+from afterpatch.detect.pages.operators import combine
+from afterpatch.detect.pages.scope import Event, Frame, joined
+from afterpatch.detect.pages.value import MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number, passed
+
+MAX_CALLS = 10
+MAX_EVAL = 160
+MAX_LOOP = 3000
+MAX_EVENTS = 400
+
+
+class Machine:
+    """State of one page. Subclasses say what names and calls mean (`name`, `member`, `call`)."""
+
+    def __init__(self, tables: Catalogue, budget: Budget) -> None:
+        self.tables = tables
+        self.budget = budget
+        self.globals: dict[str, Value] = {}
+        self.functions: dict[str, list[ir.Function]] = {}
+        self.owners: dict[str, tuple[str, ...]] = {}
+        self.aliases: dict[str, str] = {}
+        self.frames: list[Frame] = [Frame()]
+        self.events: dict[tuple[str, int, str], Event] = {}
+        self.notes: set[str] = set()
+        self.depth = 0
+        self.active: list[int] = []
+        self.memory: dict[Any, Value] = {}
+        self.entered: set[int] = set()
+        self.all_tainted: Trace | None = None
+        self.caseless = False
+
+    def key(self, name: str) -> str:
+        """A variable's name as it is compared: VB does not tell cases apart."""
+        return name.lower() if self.caseless else name
+
+    # --- programs -----------------------------------------------------------------------------------------------
+
+    def load(self, program: ir.Program) -> None:
+        """Make a program's functions known."""
+        for function in program.functions:
+            self.functions.setdefault(function.name.lower(), []).append(function)
+        self.owners.update(program.bases)
+        self.aliases.update(program.aliases)
+
+    def run(self, programs: Sequence[ir.Program]) -> None:
+        """Run the statements outside functions, then every function as an entry; twice where state carries taint."""
+        for program in programs:
+            self.load(program)
+        for turn in range(2):
+            for program in programs:
+                self.block(program.statements)
+            for program in programs:
+                for function in program.functions:
+                    if turn or id(function) not in self.entered:
+                        self.enter(function)
+            if not any(value.all_traces() for value in self.globals.values()):
+                return
+            self.memory.clear()
+
+    def enter(self, function: ir.Function) -> Value:
+        """Run a function as the runtime would: with arguments nobody knows."""
+        arguments = [self.parameter(function, position) for position in range(len(function.params))]
+        return self.apply(function, arguments)
+
+    def parameter(self, function: ir.Function, position: int) -> Value:
+        """What an unknown argument is; by its declared type."""
+        kind = function.types[position] if position < len(function.types) else ""
+        return Value(type=kind)
+
+    # --- statements ---------------------------------------------------------------------------------------------
+
+    @property
+    def frame(self) -> Frame:
+        """The running function."""
+        return self.frames[-1]
+
+    def block(self, body: Sequence[ir.Node]) -> str:
+        """Statements in order; gives `return`, `break`, `continue` or ""."""
+        for statement in body:
+            jump = self.statement(statement)
+            if jump:
+                if self.frame.weak or not self.frame.concrete:
+                    continue  # what follows an early return may still run
+                return jump
+            if not self.budget.steps:
+                return ""
+        return ""
+
+    def statement(self, node: ir.Node) -> str:
+        """One statement."""
+        if isinstance(node, ir.Block):
+            return self.nested(node.body)
+        if isinstance(node, ir.If):
+            return self.branch(node)
+        if isinstance(node, ir.Loop):
+            return self.loop(node)
+        if isinstance(node, ir.ForEach):
+            return self.for_each(node)
+        if isinstance(node, ir.Return):
+            if node.value is not None:
+                self.frame.returned.append(self.ev(node.value))
+            elif node.jump == "return":
+                self.frame.returned.append(Value())
+            return node.jump
+        self.ev(node)
+        return ""
+
+    def nested(self, body: Sequence[ir.Node]) -> str:
+        """A block, one level deeper."""
+        if self.depth > MAX_EVAL:
+            self.budget.exhausted("depth")
+            return ""
+        self.depth += 1
+        try:
+            return self.block(body)
+        finally:
+            self.depth -= 1
+
+    def weakly(self, body: Sequence[ir.Node]) -> str:
+        """A block that may not run: what it assigns is joined with what was."""
+        self.frame.weak += 1
+        try:
+            return self.nested(body)
+        finally:
+            self.frame.weak -= 1
+
+    def branch(self, node: ir.If) -> str:
+        current: ir.If | None = node
+        while current is not None:
+            test = self.ev(current.test)
+            known = test.known and self.frame.concrete
+            if known and self.truth(test.const):
+                return self.nested(current.then)
+            if not known:
+                self.weakly(current.then)
+            follow = current.other[0] if len(current.other) == 1 else None
+            if isinstance(follow, ir.If):
+                current = follow
+                continue
+            return self.nested(current.other) if known else self.weakly(current.other)
+        return ""
+
+    @staticmethod
+    def truth(const: Any) -> bool:
+        """Whether a constant counts as true."""
+        return bool(const) and const not in ("", "0", "False", "false")
+
+    def loop(self, node: ir.Loop) -> str:
+        turns = 0
+        while turns < MAX_LOOP and self.budget.steps:
+            test = self.ev(node.test) if node.test is not None else Value()
+            if not test.known:
+                break
+            if not self.truth(test.const) and not (node.post and not turns):
+                return ""
+            turns += 1
+            jump = self.turn(node.body)
+            if jump in ("return", "break"):
+                return jump if jump == "return" else ""
+            for step in node.step:
+                self.ev(step)
+        if turns >= MAX_LOOP:
+            self.budget.exhausted("loop")
+        for _again in range(2):
+            self.weakly(node.body)
+            self.weakly(node.step)
+        return ""
+
+    def turn(self, body: Sequence[ir.Node]) -> str:
+        """One pass through a loop whose test is known: what is known inside is decided, not joined."""
+        concrete, self.frame.concrete = self.frame.concrete, True
+        weak, self.frame.weak = self.frame.weak, 0
+        try:
+            return self.nested(body)
+        finally:
+            self.frame.concrete, self.frame.weak = concrete, weak
+
+    def for_each(self, node: ir.ForEach) -> str:
+        items = self.ev(node.items)
+        values = self.items_of(items)
+        if values is not None and len(values) <= MAX_LOOP and self.budget.steps > 0:
+            for key, value in values:
+                if node.key is not None:
+                    self.store(node.key, Value(const=key))
+                self.store(node.target, value)
+                if self.turn(node.body) in ("return", "break"):
+                    break
+            if values:
+                return ""
+        element = Value(traces=passed(items, "each element", node.line), type=items.type)
+        if node.key is not None:
+            self.store(node.key, Value(traces=items.traces))
+        self.store(node.target, element)
+        self.weakly(node.body)
+        return ""
+
+    @staticmethod
+    def items_of(value: Value) -> list[tuple[Any, Value]] | None:
+        """The known elements of a value, None where nobody knows them."""
+        if value.fields and value.type in ("array", "list", "array[]") or (value.fields and value.type.endswith("[]")):
+            return list(value.fields.items())
+        if isinstance(value.const, str | bytes | bytearray) and not value.traces:
+            return [(index, Value(const=one)) for index, one in enumerate(value.const[: MAX_LOOP + 1])]
+        return None
+
+    # --- expressions --------------------------------------------------------------------------------------------
+
+    def ev(self, node: ir.Node) -> Value:
+        """The value of an expression."""
+        if not self.budget.step() or self.depth > MAX_EVAL:
+            self.budget.exhausted("depth" if self.budget.steps else "steps")
+            return Value()
+        self.depth += 1
+        try:
+            return self.expression(node)
+        finally:
+            self.depth -= 1
+
+    def expression(self, node: ir.Node) -> Value:
+        match node:
+            case ir.Lit():
+                return Value(const=node.value)
+            case ir.Name():
+                return self.name(node)
+            case ir.Member():
+                return self.member(node, self.ev(node.target), node.name)
+            case ir.Call():
+                return self.call(node)
+            case ir.Op():
+                return self.operator(node)
+            case ir.Assign():
+                return self.assign(node)
+            case ir.Index():
+                return self.index(node)
+            case ir.New():
+                return self.new(node)
+            case ir.Array():
+                return self.array(node)
+            case ir.Lambda():
+                function = ir.Function(node.line, "lambda", node.params, node.body)
+                self.enter_lambda(function)
+                return Value(function=function)
+            case ir.Opaque():
+                return self.opaque(node)
+            case _:
+                self.statement(node)
+                return Value()
+
+    def enter_lambda(self, function: ir.Function) -> None:
+        """A nameless function sees the names around it: its body is run where it stands."""
+        for name in function.params:
+            self.frame.locals.setdefault(self.key(name), Value())
+        self.weakly(function.body)
+
+    def name(self, node: ir.Name) -> Value:
+        """A name."""
+        raise NotImplementedError
+
+    def member(self, node: ir.Node, target: Value, name: str) -> Value:
+        """`target.name`."""
+        raise NotImplementedError
+
+    def call(self, node: ir.Call) -> Value:
+        """`target(args)`."""
+        raise NotImplementedError
+
+    def new(self, node: ir.New) -> Value:
+        """`new type(args)`."""
+        raise NotImplementedError
+
+    def opaque(self, node: ir.Opaque) -> Value:
+        """Code that could not be read."""
+        raise NotImplementedError
+
+    def index(self, node: ir.Index) -> Value:
+        """`target[args]`."""
+        raise NotImplementedError
+
+    def array(self, node: ir.Array) -> Value:
+        """A list or map."""
+        fields: dict[str, Value] = {}
+        for position, item in enumerate(node.items[:MAX_FIELDS]):
+            key = node.keys[position] if position < len(node.keys) else None
+            label = self.key_of(self.ev(key)) if key is not None else str(position)
+            fields[label if label is not None else f"?{position}"] = self.ev(item)
+        return Value(type="array", fields=fields)
+
+    @staticmethod
+    def key_of(value: Value) -> str | None:
+        """A constant as a key of fields."""
+        if value.known and isinstance(value.const, str | int):
+            return str(value.const).lower() if isinstance(value.const, str) else str(int(value.const))
+        return None
+
+    def operator(self, node: ir.Op) -> Value:
+        """An operator."""
+        if node.op in ("&&", "||", "and", "or", "andalso", "orelse", "??", "?:", "any"):
+            return self.choice(node)
+        values = [self.ev(item) for item in node.items]
+        return combine(node.op, values, node.line, self.budget)
+
+    def choice(self, node: ir.Op) -> Value:
+        values = [self.ev(item) for item in node.items]
+        if node.op == "?:" and len(values) == 3:
+            if values[0].known and not values[0].traces and values[0].const is not None:
+                return values[1] if self.truth(values[0].const) else values[2]
+            return joined(values[2], values[1])
+        if node.op in ("??", "||", "any") and values:
+            result = values[0]
+            for value in values[1:]:
+                result = joined(value, result)
+            return result
+        return number() if node.op != "any" else Value()
+
+    # --- assignment ---------------------------------------------------------------------------------------------
+
+    def assign(self, node: ir.Assign) -> Value:
+        value = self.ev(node.value)
+        if node.type and not value.type:
+            value = self.typed(value, node.type)
+        if node.op:
+            value = combine(node.op, [self.ev(node.target), value], node.line, self.budget)
+        self.store(node.target, value)
+        return value
+
+    @staticmethod
+    def typed(value: Value, kind: str) -> Value:
+        """The value with a declared type."""
+        marks = value.marks
+        if kind in ("int", "long", "bool", "double", "float", "short", "decimal", "guid", "datetime", "integer", "boolean"):
+            marks = marks | {NUMBER}
+        return Value(value.const, value.traces, kind, value.path, value.fields, marks, value.head, value.tail, value.function)
+
+    def store(self, target: ir.Node, value: Value) -> None:
+        """Assign to a name, member or element."""
+        if isinstance(target, ir.Name):
+            self.store_name(target.id, self.stepped(value, target))
+        elif isinstance(target, ir.Member):
+            self.store_member(target, value)
+        elif isinstance(target, ir.Index | ir.Call):
+            holder = self.ev(target.target)
+            keys = [self.ev(one) for one in target.args]
+            self.store_element(holder, keys, value, target)
+        elif isinstance(target, ir.Array):
+            for position, one in enumerate(target.items[:200]):
+                element = (value.fields or {}).get(str(position))
+                self.store(one, element or Value(traces=value.traces, type=value.type))
+        elif isinstance(target, ir.Op):
+            for one in target.items[:8]:
+                if isinstance(one, ir.Name | ir.Member | ir.Index):
+                    self.store(one, value)
+
+    @staticmethod
+    def stepped(value: Value, target: ir.Name) -> Value:
+        """The value, its way one step longer by the name it got."""
+        if not value.traces:
+            return value
+        traces = tuple(trace.through(target.id, target.line) for trace in value.traces)
+        return Value(value.const, traces, value.type, value.path, value.fields, value.marks, value.head, value.tail, value.function)
+
+    def store_name(self, name: str, value: Value) -> None:
+        """Assign to a variable: a local one, unless the name is known outside or no function runs."""
+        key = self.key(name)
+        frame = self.frame
+        scope = frame.locals
+        if len(self.frames) == 1 or key in frame.declared_global or (key not in scope and key in self.globals):
+            scope = self.globals
+        if len(scope) < MAX_FIELDS:
+            scope[key] = joined(scope.get(key), value) if frame.weak else value
+
+    def store_member(self, target: ir.Member, value: Value) -> None:
+        holder = self.ev(target.target)
+        if holder.path in ("this", "me", "self", "$this", "base"):
+            key = self.key(target.name)
+            self.globals[key] = joined(self.globals.get(key), value)
+            return
+        self.assigned(target, holder, value)
+        self.set_field(holder, target.name.lower(), value)
+
+    def assigned(self, target: ir.Member, holder: Value, value: Value) -> None:
+        """A property was set: a sink for some."""
+
+    def set_field(self, holder: Value, key: str, value: Value) -> None:
+        """Put a value into an object, shared by all who hold it."""
+        if holder.fields is None:
+            holder.fields = {}
+        if len(holder.fields) < MAX_FIELDS:
+            holder.fields[key] = value if self.frame.concrete else joined(holder.fields.get(key), value)
+
+    def store_element(self, holder: Value, keys: Sequence[Value], value: Value, node: ir.Node) -> None:
+        """`holder[keys] = value`."""
+        key = self.key_of(keys[0]) if keys else None
+        if isinstance(holder.const, bytearray) and keys and isinstance(keys[0].const, int):
+            place = keys[0].const
+            if isinstance(value.const, int | float) and 0 <= place < len(holder.const):
+                holder.const[place] = int(value.const) & 0xFF
+                return
+        traces = tuple(trace.through("element", node.line) for trace in value.traces)
+        holder.traces = join_traces(holder.traces, traces)
+        if isinstance(holder.const, bytearray | str | bytes):
+            holder.const = UNKNOWN
+        self.set_field(holder, key if key is not None else "?", Value(value.const, traces, value.type, value.path, value.fields))
+
+    # --- calls --------------------------------------------------------------------------------------------------
+
+    def apply(self, function: ir.Function, arguments: Sequence[Value], depth_free: bool = False) -> Value:
+        """Run a function with arguments; the same arguments are not run twice."""
+        if len(self.frames) > MAX_CALLS or self.active.count(id(function)) > 1 or self.depth > MAX_EVAL - 20:
+            return Value(traces=self.gathered(arguments, function.name, function.line))
+        key = (id(function), tuple(self.fingerprint(value) for value in arguments))
+        if key in self.memory:
+            return self.memory[key]
+        self.entered.add(id(function))
+        frame = Frame(function=function)
+        for position, name in enumerate(function.params[:64]):
+            given = arguments[position] if position < len(arguments) else Value()
+            kind = function.types[position] if position < len(function.types) else ""
+            frame.locals[self.key(name)] = self.typed(given, kind) if kind and not given.type and not given.known else given
+        frame.concrete = bool(arguments) and all(value.known and not value.traces for value in arguments)
+        self.frames.append(frame)
+        self.active.append(id(function))
+        try:
+            self.nested(function.body)
+        finally:
+            self.frames.pop()
+            self.active.pop()
+        result = self.result(function, frame)
+        if len(self.memory) < 5000:
+            self.memory[key] = result
+        return result
+
+    def result(self, function: ir.Function, frame: Frame) -> Value:
+        """What a function gave back: in some languages by its own name."""
+        named = frame.locals.get(self.key(function.name)) if self.caseless else None
+        values = frame.returned + ([named] if named is not None else [])
+        if frame.concrete and values:
+            return values[-1] if named is not None else values[0]
+        total: Value | None = None
+        for value in values[:50]:
+            total = joined(total, value)
+        return total or Value()
+
+    @staticmethod
+    def fingerprint(value: Value) -> Any:
+        """What of an argument changes a function's result."""
+        const = value.const if isinstance(value.const, str | int | float | bool) or value.const is None else id(value.const)
+        return (const, tuple((t.kind, t.source) for t in value.traces), value.type, id(value.fields), value.path)
+
+    @staticmethod
+    def gathered(values: Sequence[Value], what: str, line: int) -> tuple[Trace, ...]:
+        """All traces of some values, one step further."""
+        found: tuple[Trace, ...] = ()
+        for value in values:
+            if NUMBER not in value.marks:
+                traces = value.all_traces()
+                if traces:
+                    found = join_traces(found, tuple(trace.through(what, line) for trace in traces))
+        return found
+
+    def event(self, kind: str, call: str, line: int, roles: dict[str, Value]) -> None:
+        """Record a sink; of the same call the one that carries more."""
+        key = (kind, line, call)
+        function = self.frame.function.name if self.frame.function else ""
+        new = Event(kind, call, line, roles, function)
+        old = self.events.get(key)
+        if old is None and len(self.events) < MAX_EVENTS:
+            self.events[key] = new
+        elif old is not None and (len(new.traces()), _weight(new)) >= (len(old.traces()), _weight(old)):
+            self.events[key] = new
+
+
+def _weight(event: Event) -> int:
+    return sum(value.known for value in event.roles.values())

@@ -1,0 +1,142 @@
+"""Judging one page: its readings, their code, the flows in it, and the verdict. Pure: name and bytes in, verdict out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from afterpatch.detect.pages import ir
+from afterpatch.detect.pages.budget import MAX_CODE, Budget
+from afterpatch.detect.pages.catalogue import catalogue
+from afterpatch.detect.pages.csharp import read_csharp
+from afterpatch.detect.pages.decode import Reading, readings
+from afterpatch.detect.pages.dotnet import DotNetMachine
+from afterpatch.detect.pages.grade import PageFacts, grade
+from afterpatch.detect.pages.jscript import read_jscript
+from afterpatch.detect.pages.lexer import Page, lex
+from afterpatch.detect.pages.razor import lex_razor
+from afterpatch.detect.pages.scope import Event
+from afterpatch.detect.pages.stitch import Unit, add_whole, units, whole_unit
+from afterpatch.detect.pages.treebase import plain_names
+from afterpatch.detect.pages.vb import read_vb
+from afterpatch.detect.pages.verdict import PageVerdict
+
+CLASSIC = frozenset((".asp", ".asa", ".cer", ".cdx"))
+RAZOR = frozenset((".cshtml", ".vbhtml"))
+SOURCE_FILES = frozenset((".ashx", ".asmx", ".svc"))
+
+
+def extension_of(name: str) -> str:
+    """Last extension of a file's name, lower case, with the dot."""
+    base = re.split(r"[\\/]", name)[-1].rstrip(". ")
+    dot = base.rfind(".")
+    return base[dot:].lower() if dot >= 0 else ""
+
+
+def read_code(code: str, language: str) -> ir.Program:
+    """Code of a language as a program."""
+    if language == "csharp":
+        return read_csharp(code)
+    if language == "jscript":
+        return read_jscript(code)
+    if language in ("vb", "vbscript"):
+        return read_vb(code)
+    return ir.Program()
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was gathered over all readings of one page."""
+
+    budget: Budget = field(default_factory=Budget)
+    events: list[Event] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    server_code: bool = False
+    authenticated: bool = False
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def problem(self, text: str) -> None:
+        if text not in self.problems:
+            self.problems.append(text)
+
+
+def _programs(found: Findings, parts: list[Unit]) -> list[ir.Program]:
+    programs: list[ir.Program] = []
+    for unit in parts:
+        code, undone = plain_names(unit.code)
+        if undone:
+            found.note(f"{undone} characters of names were written as escapes or hidden characters.")
+        if len(code) > MAX_CODE:
+            found.budget.exhausted("code")
+            code = code[:MAX_CODE]
+        if unit.members and unit.language == "csharp" and not re.search(r"^\s*(?:namespace|public\s+class|class)\b", code, re.M):
+            code = "class __page {" + code + "\n}"
+        program = read_code(code, unit.language)
+        for problem in program.problems:
+            found.problem(problem)
+        programs.append(program)
+        if unit.language not in found.languages:
+            found.languages.append(unit.language)
+    return programs
+
+
+def _judge_dotnet(found: Findings, page: Page, asp: bool) -> None:
+    parts = units(page, asp)
+    found.server_code = found.server_code or any(unit.code.strip() for unit in parts)
+    programs = _programs(found, parts)
+    tables = catalogue("classic" if asp else "dotnet")
+    machine = DotNetMachine(
+        tables, found.budget, read_code, page.controls, page.objects, frozenset(unit.language for unit in parts)
+    )
+    machine.run(programs)
+    found.events.extend(machine.events.values())
+    for note in sorted(machine.notes):
+        found.note(note)
+
+
+def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
+    text = reading.text
+    if extension in (".php", ".jsp", ".jspx"):
+        return
+    if extension in RAZOR:
+        page = lex_razor(text)
+    else:
+        page = lex(text)
+        if whole_unit(page) or (extension in SOURCE_FILES and not page.segments):
+            add_whole(page)
+    if page.truncated:
+        found.budget.exhausted("segments")
+    if page.segments:
+        _judge_dotnet(found, page, extension in CLASSIC)
+
+
+def analyse_page(name: str, data: bytes) -> PageVerdict:
+    """Judge a server page by what its code does. `name`: file name or path (the extension picks the language), `data`:
+    its bytes (the first 4 MiB are read). Never raises; what could not be read is in the verdict."""
+    found = Findings()
+    texts, notes = readings(data)
+    for note in notes:
+        found.note(note)
+    extension = extension_of(name)
+    for reading in texts:
+        _judge_reading(found, reading, extension)
+    severity, flows, reasons = grade(found.events, PageFacts(found.authenticated))
+    for what in sorted(found.budget.spent):
+        found.problem(f"budget: {what}")
+    return PageVerdict(
+        name=name,
+        severity=severity,
+        confidence="high" if flows and flows[0].source else "moderate",
+        flows=flows,
+        languages=tuple(found.languages),
+        notes=tuple(found.notes),
+        problems=tuple(found.problems),
+        reasons=reasons,
+        server_code=found.server_code,
+        complete=not found.budget.spent,
+    )

@@ -1,0 +1,72 @@
+"""PHP code in a page: `<?php`, `<?=`, `<?`, `<script language="php">`; `?>` ends it outside strings and comments."""
+
+from __future__ import annotations
+
+import re
+
+from afterpatch.detect.pages.lexer import Page, Segment
+
+_OPEN = re.compile(r"<\?(?:php\b|=|(?!xml\b))|<script\s{1,8}language\s{0,4}=\s{0,4}[\"']?php[\"']?\s{0,8}>", re.IGNORECASE)
+_NEXT = re.compile(r"\?>|//|#|/\*|'|\"|<<<", re.IGNORECASE)
+_HEREDOC = re.compile(r"<<<[ \t]{0,8}[\"']?(\w{1,80})[\"']?\r?\n")
+
+
+def _string_end(text: str, start: int, quote: str) -> int:
+    position = start + 1
+    while True:
+        end = text.find(quote, position)
+        if end < 0:
+            return len(text)
+        slashes = 0
+        while end - 1 - slashes > start and text[end - 1 - slashes] == "\\":
+            slashes += 1
+        if slashes % 2 == 0:
+            return end + 1
+        position = end + 1
+
+
+def _line_comment_end(text: str, start: int) -> int:
+    line = text.find("\n", start)
+    close = text.find("?>", start)
+    ends = [one for one in (line, close) if one >= 0]
+    return min(ends) if ends else len(text)
+
+
+def _code_end(text: str, start: int) -> int:
+    """Where the code that starts here ends: at its `?>` or the end of the text."""
+    position = start
+    while match := _NEXT.search(text, position):
+        found, at = match.group(0), match.start()
+        if found == "?>":
+            return at
+        if found in ("'", '"'):
+            position = _string_end(text, at, found)
+        elif found == "/*":
+            end = text.find("*/", at + 2)
+            position = len(text) if end < 0 else end + 2
+        elif found == "<<<":
+            position = _heredoc_end(text, at)
+        else:
+            position = _line_comment_end(text, at)
+    return len(text)
+
+
+def _heredoc_end(text: str, start: int) -> int:
+    match = _HEREDOC.match(text, start)
+    if not match:
+        return start + 3
+    end = re.compile(r"^[ \t]*" + re.escape(match.group(1)) + r"\b", re.MULTILINE).search(text, match.end())
+    return end.end() if end else len(text)
+
+
+def lex_php(text: str) -> Page:
+    """The PHP segments of a page, in order."""
+    page = Page(text)
+    position = 0
+    while match := _OPEN.search(text, position):
+        begin = match.end()
+        stop = _code_end(text, begin)
+        kind = "expression" if match.group(0) == "<?=" else "render"
+        page.add(Segment(kind, text[begin:stop], begin, "php"))
+        position = stop + 2
+    return page

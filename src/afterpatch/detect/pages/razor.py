@@ -1,0 +1,98 @@
+"""Razor pages (`.cshtml`): `@{ }`, `@functions { }`, `@( )`, `@name.member(...)`; markup inside code blocks is blanked."""
+
+from __future__ import annotations
+
+import re
+
+from afterpatch.detect.pages.lexer import Page, Segment
+
+_AT = re.compile(
+    r"@(?:\*|@|\{|\(|functions\b\s{0,200}\{|code\b\s{0,200}\{|(?:if|for|foreach|while|using|switch|lock|try)\b|(?=[A-Za-z_]))"
+)
+_EXPRESSION = re.compile(r"(?:new\s|await\s)?[A-Za-z_]\w*(?:<[\w.,\s]{0,80}>)?")
+_MARKUP_LINE = re.compile(r"^[ \t]*(?:<(?!!|=)[^\n]*|@:[^\n]*|@\*[^\n]*)$", re.MULTILINE)
+_PAIRS = {"{": "}", "(": ")", "[": "]"}
+_TOKEN = re.compile(r"@?\"|'|//|/\*|[{}()\[\]]")
+MAX_BLOCK = 200_000
+
+
+def _close(text: str, start: int) -> int:
+    """Behind the bracket that closes the one at `start`; strings and comments are skipped; bounded."""
+    depth, position = 0, start
+    limit = min(len(text), start + MAX_BLOCK)
+    while match := _TOKEN.search(text, position, limit):
+        token, position = match.group(0), match.end()
+        if token in "{([":
+            depth += 1
+        elif token in "})]":
+            depth -= 1
+            if depth <= 0:
+                return position
+        else:
+            position = _skip(text, match.start(), token, limit)
+    return limit
+
+
+def _skip(text: str, start: int, token: str, limit: int) -> int:
+    if token == "//":
+        end = text.find("\n", start, limit)
+    elif token == "/*":
+        end = text.find("*/", start + 2, limit)
+    else:
+        pattern = r'"(?:[^"\\\n]|\\.)*"' if token == '"' else (r'@"(?:[^"]|"")*"' if token == '@"' else r"'(?:[^'\\\n]|\\.){1,12}'")
+        match = re.compile(pattern).match(text, start, limit)
+        return match.end() if match else start + len(token)
+    return limit if end < 0 else end + (2 if token == "/*" else 0)
+
+
+def _chain(text: str, start: int) -> int:
+    """The end of an implicit expression: names, members, calls, indexes."""
+    match = _EXPRESSION.match(text, start)
+    position = match.end() if match else start
+    while position < len(text):
+        char = text[position]
+        if char in "([":
+            position = _close(text, position)
+        elif char == "." and re.match(r"\.[A-Za-z_]\w*", text[position : position + 80]):
+            position += len(re.match(r"\.[A-Za-z_]\w*", text[position : position + 80]).group(0))  # type: ignore[union-attr]
+        else:
+            break
+    return position
+
+
+def lex_razor(text: str) -> Page:
+    """The code of a Razor page, in order; a statement such as `@if (...) {` is taken with its block."""
+    page = Page(text)
+    position = 0
+    while match := _AT.search(text, position):
+        found, start = match.group(0), match.start()
+        if found == "@*":
+            end = text.find("*@", start + 2)
+            position = len(text) if end < 0 else end + 2
+        elif found == "@@" or (start and (text[start - 1].isalnum())):
+            position = match.end()
+        elif found.endswith("{"):
+            stop = _close(text, match.end() - 1)
+            kind = "declaration" if found.startswith(("@functions", "@code")) else "render"
+            page.add(Segment(kind, _MARKUP_LINE.sub("", text[match.end() : stop - 1]), match.end()))
+            position = stop
+        elif found == "@(":
+            stop = _close(text, start + 1)
+            page.add(Segment("expression", text[start + 2 : stop - 1], start + 2))
+            position = stop
+        else:
+            position = _statement(page, text, start, found)
+    return page
+
+
+def _statement(page: Page, text: str, start: int, found: str) -> int:
+    if found != "@":
+        brace = text.find("{", start, start + 2000)
+        if brace < 0:
+            return start + len(found)
+        stop = _close(text, brace)
+        page.add(Segment("render", text[start + 1 : brace] + _MARKUP_LINE.sub("", text[brace:stop]), start + 1))
+        return brace + 1  # the block is mixed with markup: expressions in it are found by their own marks
+    stop = _chain(text, start + 1)
+    page.add(Segment("expression", text[start + 1 : stop], start + 1))
+    return max(stop, start + 1)
