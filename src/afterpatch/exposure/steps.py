@@ -1,0 +1,42 @@
+"""What configuration says about a hole whose code is fixed but which needs a further step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from afterpatch.exposure.mitigations import MitigationState
+from afterpatch.knowledge.vulnerabilities import Vulnerability
+
+# step -> the mitigation that shows whether it was done. Steps without one leave no trace in files: unknown.
+STEP_MITIGATIONS = {"extended-protection": "extended-protection", "token-cache": "token-cache"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The state of a hole once its steps are looked at: closed, open or unknown."""
+
+    state: str
+    basis: tuple[str, ...]
+
+
+def settle(known: Vulnerability, mitigations: Sequence[MitigationState]) -> Settled:
+    """`closed` only where every step is seen to be done; `open` where one is seen not to be."""
+    by_id = {one.id: one for one in mitigations}
+    states, basis = [], []
+    for step in known.needs:
+        seen = by_id.get(STEP_MITIGATIONS.get(step, ""))
+        state = _state(step, seen)
+        states.append(state)
+        basis.append(f"basis.step-{ {'closed': 'done', 'open': 'missing', 'unknown': 'not-visible'}[state] }: {step}")
+    worst = "open" if "open" in states else "unknown" if "unknown" in states or not states else "closed"
+    return Settled(worst, tuple(basis))
+
+
+def _state(step: str, seen: MitigationState | None) -> str:
+    if seen is None or seen.state == "not-visible":
+        return "unknown"
+    if seen.state == "in-place":
+        return "closed"
+    # The token cache is also closed by the Windows update of October 2023, which configuration does not show.
+    return "unknown" if step == "token-cache" else "open"
