@@ -117,3 +117,12 @@ def test_chinese_says_as_much(name: str) -> None:
 
 def test_chinese_has_no_other_rules() -> None:
     assert set(CHINESE) == set(DOCUMENTS)
+
+
+def test_only_an_answer_makes_a_back_door() -> None:
+    """A rule that names a back door speaks of a page that was answered, not of one that was asked for."""
+    for name, rule in DOCUMENTS.items():
+        if rule["afterpatch"].get("backdoor"):
+            assert rule["afterpatch"]["stage"] == "used", name
+            assert rule["afterpatch"]["role"] == "intrusion", name
+            assert "url.page" in rule["afterpatch"]["subject"], name
