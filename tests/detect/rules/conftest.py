@@ -95,9 +95,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" not in metafunc.fixturenames:
         return
     cases = [
-        pytest.param(
-            (rule.name, example, wanted, whole), id=f"{rule.name}-{word}-{index}-{'whole' if whole else 'own'}"
-        )
+        pytest.param((rule.name, example, wanted, whole), id=f"{rule.name}-{word}-{index}-{'whole' if whole else 'own'}")
         for rule in rule_set().rules
         for wanted, word, examples in ((True, "fire", rule.keys.fire), (False, "quiet", rule.keys.quiet))
         for index, example in enumerate(examples)

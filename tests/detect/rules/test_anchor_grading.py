@@ -41,9 +41,7 @@ def test_exactly_one_grade(kit: ModuleType, host: str, path: str, status: str, u
     assert len(grades(kit, anchor, status)) == 1, (anchor, status, grades(kit, anchor, status))
 
 
-@pytest.mark.parametrize(
-    "anchor", ["", "ServerInfo~exch01.example.local", "Sid~S-1-5-21-1-2-3-500", "SMTP:a/b@example.com"]
-)
+@pytest.mark.parametrize("anchor", ["", "ServerInfo~exch01.example.local", "Sid~S-1-5-21-1-2-3-500", "SMTP:a/b@example.com"])
 def test_no_grade_for_ordinary_rows(kit: ModuleType, anchor: str) -> None:
     assert all(not grades(kit, anchor, status) for status in STATUSES)
 

@@ -72,9 +72,7 @@ DENIED = Example(
     (),
     "2021-03-03 06:59:10 192.0.2.10 POST /ews/exchange.asmx - 443 - 203.0.113.80 Mozilla/5.0 - 401 1 2148074252 10",
 )
-PAGE_DENIED = iis(
-    "GET /owa/auth/logon.aspx url=https%3a%2f%2fmail.example.com&reason=2 443 - 203.0.113.80 Mozilla/5.0 - 200"
-)
+PAGE_DENIED = iis("GET /owa/auth/logon.aspx url=https%3a%2f%2fmail.example.com&reason=2 443 - 203.0.113.80 Mozilla/5.0 - 200")
 PAGE_ERROR = iis("POST /ecp/default.aspx - 443 EXAMPLE\\user1 203.0.113.59 Mozilla/5.0 - 500")
 SMTP_DENIED = Example(
     "smtp",
