@@ -11,7 +11,7 @@ from afterpatch.detect.pages.fold import ERRORS, FUNCTIONS, METHODS, Fold, as_te
 from afterpatch.detect.pages.machine import Machine
 from afterpatch.detect.pages.operators import concat
 from afterpatch.detect.pages.scope import joined
-from afterpatch.detect.pages.value import ANCHORED, BASENAME, MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number
+from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number
 
 _BUILDERS = frozenset(("stringbuilder", "stringbuffer"))
 _ADDERS = frozenset(("append", "appendline", "appendformat", "insert", "replace"))
@@ -58,6 +58,9 @@ class CallMachine(Machine):
         target = node.target
         if isinstance(target, ir.Member):
             holder = self.ev(target.target)
+            held = (holder.fields or {}).get(target.name.lower())
+            if held is not None and (held.function is not None or held.path):
+                return self.call_value(held, [self.ev(one) for one in node.args], node)
             return self.invoke(holder, target.name, [self.ev(one) for one in node.args], node)
         if isinstance(target, ir.Name):
             return self.call_name(node, target)
@@ -72,6 +75,9 @@ class CallMachine(Machine):
         """`name(args)`: a variable that holds a function, a function of the page, or one of the platform."""
         held = self.lookup(target.id)
         arguments = [self.ev(one) for one in node.args]
+        running = self.frame.function
+        if self.caseless and running is not None and running.name.lower() == target.id.lower():
+            return self.own(target.id.lower(), arguments) if target.id.lower() in self.functions else Value()
         if held is not None and not held.path and (held.function or held.known or held.fields or held.traces):
             return self.call_value(held, arguments, node)
         if target.id.lower() in self.functions:
@@ -246,10 +252,13 @@ class CallMachine(Machine):
         traces = self.gathered([holder, *arguments], name, node.line)
         if not traces and tables.has("file_readers", *keys):
             traces = (Trace("file", name, node.line),)
-        result = Value(traces=traces, type=kind)
+        built = BUILT in holder.marks or any(BUILT in one.marks for one in arguments)
+        result = Value(traces=traces, type=kind, marks=frozenset((BUILT,)) if built and not traces else frozenset())
         self.shape(result, holder, method, arguments, keys)
-        if kind in ("streamwriter", "filestream", "fileinfo") and arguments:
+        if kind in ("streamwriter", "filestream", "fileinfo", "textfile") and arguments:
             result.fields = {"path": arguments[0]}
+        elif kind in ("streamwriter", "filestream") and holder.fields and "path" in holder.fields:
+            result.fields = {"path": holder.fields["path"]}
         return result
 
     def parses(self, holder: Value, method: str, arguments: Sequence[Value]) -> bool:
@@ -266,7 +275,7 @@ class CallMachine(Machine):
         marks = set(holder.marks - {NUMBER})
         if method in ("combine", "join") and len(arguments) > 1 and not arguments[0].traces:
             marks.add(ANCHORED)
-            result.head = arguments[0].text or "?"
+            result.head = arguments[0].text or arguments[0].head or "?"
             marks |= {BASENAME} if all(not one.traces or BASENAME in one.marks for one in arguments) else set()
         elif self.tables.has("basenames", *keys):
             marks.add(BASENAME)

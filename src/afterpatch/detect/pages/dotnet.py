@@ -8,7 +8,6 @@ from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.calls import CallMachine, short, spell
 from afterpatch.detect.pages.catalogue import Catalogue, Sink
-from afterpatch.detect.pages.scope import joined
 from afterpatch.detect.pages.value import ANCHORED, NUMBER, UNKNOWN, Trace, Value, join_traces, number
 
 CodeReader = Callable[[str, str], ir.Program]
@@ -16,6 +15,15 @@ _CODE_LANGUAGE = {"eval": "jscript", "function": "jscript", "execute": "vbscript
     "executestatement": "vbscript", "addcode": "vbscript", "compileassemblyfromsource": "csharp"}  # fmt: skip
 _SOURCE_CALLS = frozenset(("binaryread", "saveas", "item", "get", "getvalues", "getinputstream", "getbufferedinputstream", "getbufferlessinputstream"))
 _PROPERTY_GETTERS = frozenset(("getmethod", "getmethods", "getconstructor", "getconstructors", "getproperty", "getfield"))
+
+
+OWN_FOLDERS = frozenset(("", ".", "./", "/", "\\", "~", "~/", "~\\", ".\\"))
+OWN_MEMBERS = frozenset(("appdomainapppath", "basedirectory", "applicationphysicalpath"))
+
+
+def own_place(path: str) -> Value:
+    """A path of the page or site itself: fixed, and in a folder that is served."""
+    return Value(path=path, marks=frozenset((ANCHORED,)), head="./")
 
 
 class DotNetMachine(CallMachine):
@@ -109,7 +117,7 @@ class DotNetMachine(CallMachine):
 
     def request_member(self, node: ir.Node, target: Value, lower: str, name: str) -> Value:
         if self.tables.has("request_safe", lower):
-            return Value(path="request." + lower)
+            return own_place("request." + lower) if "path" in lower else Value(path="request." + lower)
         if self.tables.has("request_names", lower):
             return target
         kind = "httpfile" if self.tables.has("request_files", lower) else "requestdata"
@@ -142,6 +150,8 @@ class DotNetMachine(CallMachine):
         kind = next((self.tables.returns[key] for key in keys if key in self.tables.returns), "")
         if self.tables.has("fetchers", *keys):
             return Value(traces=(Trace("download", spell(node), node.line),))
+        if lower in OWN_MEMBERS:
+            return own_place(f"own.{lower}")
         path = f"{target.path}.{lower}" if target.path else ""
         if kind and target.fields is not None:  # a part of the object: what is set on it stays
             part = Value(type=kind, traces=target.traces, fields={})
@@ -149,7 +159,8 @@ class DotNetMachine(CallMachine):
             return part
         if path and len(path) < 200 and not target.traces and not target.type:
             return Value(path=path, type=kind)
-        return Value(type=kind, traces=tuple(t.through(name, node.line) for t in target.traces), marks=target.marks - {NUMBER})
+        traces = tuple(t.through(name, node.line) for t in target.traces)
+        return Value(type=kind, traces=traces, marks=target.marks - {NUMBER}, head=target.head)
 
     def size(self, value: Value) -> int | None:
         """Length of a constant or array."""
@@ -170,7 +181,7 @@ class DotNetMachine(CallMachine):
             if label and self.tables.has("request_safe_keys", label.lower()) and "ServerVariables" in "".join(
                 trace.source for trace in holder.traces
             ):
-                return Value(path="request.safe")
+                return own_place("request.safe") if "path" in label.lower() or "script" in label.lower() else Value(path="request.safe")
             return Value(type="requestdata", traces=super().element(holder, keys, node).traces)
         if holder.type == "httpfile":
             return Value(type="httpfile", traces=super().element(holder, keys, node).traces)
@@ -181,7 +192,7 @@ class DotNetMachine(CallMachine):
             return self.element(value, arguments, node)
         if value.known and arguments and isinstance(value.const, str | bytearray):
             return self.element(value, arguments, node)
-        if value.traces or value.type in ("methodinfo", "delegate", "func", "action"):
+        if value.type in ("methodinfo", "delegate", "func", "action"):
             self.event("reflection", spell(node.target), node.line, {"object": value, **({"data": arguments[0]} if arguments else {})})
         return Value(traces=self.gathered([value, *arguments], spell(node.target), node.line))
 
@@ -226,7 +237,8 @@ class DotNetMachine(CallMachine):
             return Value(const="")
         first = arguments[0]
         if first.known and not first.traces:
-            return Value(const=first.const)
+            text = first.text
+            return own_place("path.fixed") if text is not None and text.strip() in OWN_FOLDERS else Value(const=first.const)
         traces = tuple(trace.through("MapPath", node.line) for trace in first.traces)
         return Value(traces=traces, marks=first.marks, head=first.head, tail=first.tail, path="" if traces else "path.fixed")
 
@@ -381,6 +393,7 @@ class DotNetMachine(CallMachine):
         if kind in ("streamwriter", "filestream", "fileinfo", "directoryinfo") and arguments:
             first = arguments[0]
             value.fields["path"] = (first.fields or {}).get("path", first)
+            value.head, value.marks = first.head, first.marks
         if kind in self.owners:
             self.construct_own(kind, arguments)
         for sink in self.tables.sinks.get("new " + kind, ()):
@@ -420,9 +433,3 @@ class DotNetMachine(CallMachine):
         return Value()
 
 
-def anchored(value: Value) -> bool:
-    """Whether a fixed folder stands in front."""
-    return ANCHORED in value.marks
-
-
-__all__ = ["DotNetMachine", "anchored", "joined"]

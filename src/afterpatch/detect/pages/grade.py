@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from afterpatch.detect.pages.scope import Event
-from afterpatch.detect.pages.value import ANCHORED, BASENAME, FIXED_END, NUMBER, Trace, Value
+from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, FIXED_END, NUMBER, Trace, Value
 from afterpatch.detect.pages.verdict import Flow, Step, at_least, worst
 
 SCRIPT_ENDS = (
     ".aspx", ".ashx", ".asmx", ".asax", ".ascx", ".asp", ".asa", ".cer", ".cdx", ".cshtml", ".vbhtml", ".svc", ".soap", ".master",
     ".php", ".php5", ".phtml", ".jsp", ".jspx", ".exe", ".dll", ".bat", ".cmd", ".ps1", ".vbs", ".hta", ".config", ".cfm",
 )  # fmt: skip
+PAGE_ENDS = tuple(one for one in SCRIPT_ENDS if one not in (".config", ".master", ".ascx", ".dll", ".bat", ".cmd", ".vbs"))
 _OWN_FOLDER = frozenset(("", ".", "./", "/", "\\", "~", "~/", "~\\", "../", "..\\", "..", ".\\", "?"))
 _LABEL = {"client": "what the client sends", "upload-name": "a file name the client chose", "download": "what the page downloads",
     "file": "a file on the server", "database": "a database"}  # fmt: skip
@@ -45,7 +46,7 @@ def _code(event: Event) -> str:
     if kinds & {"download", "upload-name"}:
         return "high"
     code = _role(event, "code")
-    if event.roles.get("packed") is not None:
+    if event.roles.get("packed") is not None or BUILT in code.marks:
         return "high"
     return "low" if code.known else "medium"
 
@@ -87,19 +88,23 @@ def _xslt(event: Event) -> str:
     return "medium" if trusted else "low"
 
 
+def _names_page(text: str) -> bool:
+    return text.lower().strip().endswith(PAGE_ENDS)
+
+
 def _own_folder(value: Value) -> bool:
     return value.head.strip().lower() in _OWN_FOLDER
 
 
 def path_control(value: Value) -> str:
-    """How much of a path the client chooses: `whole`, `name` (in the page's own folder), `part` (in a fixed folder),
-    `none`."""
+    """How much of a path the client chooses: `whole`, `folder` (the name is fixed), `name` (in the page's own folder),
+    `part` (in a fixed folder), `none`."""
     if not _controlled(value) or NUMBER in value.marks:
         return "none"
     name_only = BASENAME in value.marks or _kinds(value.all_traces()) == {"upload-name"}
     fixed = ANCHORED in value.marks
     if FIXED_END in value.marks and value.tail and not value.tail.lower().endswith(SCRIPT_ENDS) and "." in value.tail:
-        return "part"
+        return "part" if fixed else "folder"
     if not fixed:
         return "name" if name_only else "whole"
     return "name" if _own_folder(value) and value.head != "?" else "part"
@@ -115,8 +120,10 @@ def _write(event: Event) -> str:
         return "critical"
     if control == "name":
         return "high" if "upload-name" in _kinds(path.all_traces()) or _controlled(content) else "medium"
-    if control == "part":
+    if control in ("part", "folder"):
         return "medium"
+    if _names_page(text) and ("content" in event.roles or "path" in event.roles):
+        return "high"
     if "download" in _kinds(content.all_traces()) and text.lower().endswith(SCRIPT_ENDS):
         return "high"
     return "low"
@@ -124,7 +131,7 @@ def _write(event: Event) -> str:
 
 def _open(event: Event) -> str:
     mode = _role(event, "mode")
-    writes = mode.path.rpartition(".")[2] in ("create", "createnew", "openorcreate", "append", "truncate") or mode.text in ("w", "a", "wb", "ab", "w+", "a+")
+    writes = mode.path.rpartition(".")[2] in ("create", "createnew", "openorcreate", "append", "truncate") or mode.text in ("w", "a", "wb", "ab", "w+", "a+") or mode.const in (2, 8)
     return _write(event) if writes else _read(event)
 
 
@@ -260,7 +267,7 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     found: list[Combination] = []
     controlled = {event.kind for event in events if _kinds(event.traces()) & {"client", "upload-name"}}
     present = {event.kind for event in events}
-    whole = {event.kind for event in events if path_control(event.roles.get("path", Value())) in ("whole", "name")}
+    whole = {event.kind for event in events if path_control(event.roles.get("path", Value())) in ("whole", "name", "folder")}
     files = whole & {"file-write", "file-read", "file-list", "file-delete", "file-open", "timestomp", "page-compile"}
     if len(files) >= 2:
         found.append(Combination("high", "The client lists, reads, writes or deletes files of its choice: a file manager."))

@@ -20,6 +20,7 @@ _ATTRIBUTE = re.compile(r"([\w:.-]{1,64})\s{0,32}=\s{0,32}(?:\"([^\"]{0,2000})\"
 _RUNAT = re.compile(r"\brunat\s{0,16}=\s{0,16}[\"']?\s{0,8}server\b", re.IGNORECASE)
 _CLOSE_SCRIPT = re.compile(r"</script", re.IGNORECASE)
 _DIRECTIVE_NAME = re.compile(r"\s{0,64}([A-Za-z]{1,30})\b(?!\s{0,16}=)")
+_SPACED_DIRECTIVE = re.compile(r"<%\s{0,40}@")
 _TAG_NAME = re.compile(r"<([A-Za-z][\w.:-]{0,60})")
 
 
@@ -102,8 +103,9 @@ class _Scanner:
         end = text.find("%>", start + 2)
         stop = len(text) if end < 0 else end
         mark = text[start + 2 : start + 3]
-        if mark == "@":
-            self.directive(start + 3, stop)
+        spaced = _SPACED_DIRECTIVE.match(text, start)
+        if spaced:
+            self.directive(spaced.end(), stop)
         elif mark == "%":
             return start + 3  # `<%%` is an escaped `<%`
         else:

@@ -15,7 +15,7 @@ from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.catalogue import Catalogue
 from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.scope import Event, Frame, joined
-from afterpatch.detect.pages.value import MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number, passed
+from afterpatch.detect.pages.value import BUILT, MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number, passed
 
 MAX_CALLS = 10
 MAX_EVAL = 160
@@ -160,8 +160,8 @@ class Machine:
         return bool(const) and const not in ("", "0", "False", "false")
 
     def loop(self, node: ir.Loop) -> str:
-        turns = 0
-        while turns < MAX_LOOP and self.budget.steps:
+        turns, floor = 0, self.budget.steps * 2 // 3
+        while turns < MAX_LOOP and self.budget.steps > floor:
             test = self.ev(node.test) if node.test is not None else Value()
             if not test.known:
                 break
@@ -173,12 +173,26 @@ class Machine:
                 return jump if jump == "return" else ""
             for step in node.step:
                 self.ev(step)
-        if turns >= MAX_LOOP:
+        if turns >= MAX_LOOP or (turns and self.budget.steps <= floor):
             self.budget.exhausted("loop")
+            self.forget(node.body)
+            return ""
         for _again in range(2):
             self.weakly(node.body)
             self.weakly(node.step)
         return ""
+
+    def forget(self, body: Sequence[ir.Node]) -> None:
+        """A loop was left early: what it was building is unknown, but known to be built."""
+        for statement in body:
+            if isinstance(statement, ir.Assign) and isinstance(statement.target, ir.Name):
+                old = self.ev(statement.target)
+                self.store_name(statement.target.id, Value(traces=old.traces, marks=frozenset((BUILT,))))
+            elif isinstance(statement, ir.Block):
+                self.forget(statement.body)
+            elif isinstance(statement, ir.If):
+                self.forget(statement.then)
+                self.forget(statement.other)
 
     def turn(self, body: Sequence[ir.Node]) -> str:
         """One pass through a loop whose test is known: what is known inside is decided, not joined."""
@@ -430,6 +444,8 @@ class Machine:
             given = arguments[position] if position < len(arguments) else Value()
             kind = function.types[position] if position < len(function.types) else ""
             frame.locals[self.key(name)] = self.typed(given, kind) if kind and not given.type and not given.known else given
+        if self.caseless:
+            frame.locals.setdefault(self.key(function.name), Value(const=""))
         frame.concrete = bool(arguments) and all(value.known and not value.traces for value in arguments)
         self.frames.append(frame)
         self.active.append(id(function))
@@ -446,13 +462,23 @@ class Machine:
     def result(self, function: ir.Function, frame: Frame) -> Value:
         """What a function gave back: in some languages by its own name."""
         named = frame.locals.get(self.key(function.name)) if self.caseless else None
+        if named is not None and named.const == "" and frame.returned:
+            named = None
         values = frame.returned + ([named] if named is not None else [])
         if frame.concrete and values:
-            return values[-1] if named is not None else values[0]
+            result = values[-1] if named is not None else values[0]
+            if not result.known and not result.traces and not result.path and result.function is None:
+                result = self.decoded(result)
+            return result
         total: Value | None = None
         for value in values[:50]:
             total = joined(total, value)
         return total or Value()
+
+    @staticmethod
+    def decoded(value: Value) -> Value:
+        """Built by the page's own code out of constants, and yet unknown to us: the mark BUILT."""
+        return Value(UNKNOWN, (), value.type, "", value.fields, value.marks | {BUILT}, value.head, value.tail)
 
     @staticmethod
     def fingerprint(value: Value) -> Any:

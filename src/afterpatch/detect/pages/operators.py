@@ -7,7 +7,7 @@ from typing import Any
 
 from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.fold import ERRORS, as_int, as_text
-from afterpatch.detect.pages.value import ANCHORED, BASENAME, FIXED_END, NUMBER, Trace, Value, join_traces, number
+from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, FIXED_END, NUMBER, Trace, Value, join_traces, number
 
 _COMPARE = frozenset(
     ("==", "!=", "===", "!==", "<", ">", "<=", ">=", "<>", "is", "like", "in", "instanceof", "u!", "unot", "isnot", "=", "not in")
@@ -175,6 +175,8 @@ def concat(values: Sequence[Value], line: int, budget: Budget, numeric: bool = F
         marks.add(BASENAME)
     if values and not head and ANCHORED in values[0].marks:
         marks.add(ANCHORED)
+    if not traces and any(BUILT in value.marks for value in values):
+        marks.add(BUILT)
     return Value(traces=traces, marks=frozenset(marks), head=head, tail=tail)
 
 

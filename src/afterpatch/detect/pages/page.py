@@ -16,6 +16,7 @@ from afterpatch.detect.pages.jscript import read_jscript
 from afterpatch.detect.pages.lexer import Page, lex
 from afterpatch.detect.pages.razor import lex_razor
 from afterpatch.detect.pages.scope import Event
+from afterpatch.detect.pages.scriptenc import decode_script
 from afterpatch.detect.pages.stitch import Unit, add_whole, units, whole_unit
 from afterpatch.detect.pages.treebase import plain_names
 from afterpatch.detect.pages.vb import read_vb
@@ -100,7 +101,9 @@ def _judge_dotnet(found: Findings, page: Page, asp: bool) -> None:
 
 
 def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
-    text = reading.text
+    text, encoded = decode_script(reading.text)
+    if encoded:
+        found.note("Script Encoder blocks were decoded.")
     if extension in (".php", ".jsp", ".jspx"):
         return
     if extension in RAZOR:

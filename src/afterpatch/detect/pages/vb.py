@@ -18,10 +18,10 @@ _PATTERN = re.compile(
     (?P<continued>[ \t]_[ \t]*(?:'[^\n]*)?\r?\n)
   | (?P<blank>[ \t\f\v\u00a0\u3000]+)
   | (?P<line>\r?\n|\r|:(?!=))
-  | (?P<comment>'[^\r\n]*|\brem\b(?=[ \t\r\n])[^\r\n]*)
+  | (?P<comment>'[^\r\n]*|<!--[^\r\n]*|\brem\b(?=[ \t\r\n])[^\r\n]*)
   | (?P<string>[\"\u201c\u201d](?:[^\"\u201c\u201d\r\n]|[\"\u201c\u201d]{2})*(?:[\"\u201c\u201d]c?|(?=[\r\n]|$)))
   | (?P<date>\#[^\#\r\n]{4,30}\#)
-  | (?P<number>&h[0-9a-f]+&?|&o[0-7]+&?|\d+(?:\.\d+)?(?:e[+-]?\d+)?[%&!\#@ilsdfr]?(?!\w)|\d+)
+  | (?P<number>(?<=[(,])&0[0-7]+&?|&h[0-9a-f]+&?|&o[0-7]+&?|\d+(?:\.\d+)?(?:e[+-]?\d+)?[%&!\#@ilsdfr]?(?!\w)|\d+)
   | (?P<bracket>\[[^\]\r\n]{1,80}\])
   | (?P<name>[^\W\d]\w*[$%!]?(?!\w)|[^\W\d]\w*)
   | (?P<op><>|<=|>=|=>|=<|:=|\+=|-=|&=|\*=|/=|<<|>>|[-+*/\\^&=<>().,{}!?])
@@ -708,6 +708,8 @@ class VbReader:
     def number(text: str) -> int:
         if text.startswith("&h"):
             return int(text[2:].rstrip("&"), 16)
+        if text.startswith("&0"):
+            return int(text[1:].rstrip("&"), 8)
         if text.startswith("&o"):
             return int(text[2:].rstrip("&"), 8)
         match = re.match(r"\d{1,18}", text)
