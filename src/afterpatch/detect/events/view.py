@@ -24,11 +24,15 @@ def derived_fields() -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({name: tuple(columns) for name, columns in yaml.safe_load(text).items()})
 
 
+def _plain(name: str) -> str:
+    return name.replace(" ", "").lower()
+
+
 class EventView:
     """A FieldView of one event. A field the event does not have is unknown, an empty one is `("",)`.
 
-    Names are the event's own; letter case is overlooked where a name is not there as written, because exporters change
-    it. `Data` is the positional values joined, and each of them. Keywords are searched in all values.
+    Names are the event's own; letter case and spaces are overlooked where a name is not there as written: exporters
+    change case, and rules write Defender's `Threat Name` as one word. `Data` is the positional values joined, and each of them. Keywords are searched in all values.
 
     `near`: the named values of an event whose data is a plain list of them (simple_data), as JSON gives them; all else
     is asked of the whole record, which is made when it is first needed."""
@@ -72,8 +76,8 @@ class EventView:
         if self._near is None or name in SYSTEM_FIELDS:
             return self._of_record(name)
         if self._low is None:
-            self._low = {key.lower(): key for key in reversed((*SYSTEM_FIELDS, *self._near))}
-        known = self._low.get(name.lower())
+            self._low = {_plain(key): key for key in reversed((*SYSTEM_FIELDS, *self._near))}
+        known = self._low.get(_plain(name))
         return self.get(known) if known is not None else None
 
     def _of_record(self, name: str) -> tuple[str, ...] | None:
@@ -85,8 +89,8 @@ class EventView:
                 return (value, other)
             return (value, *value.split("\n")) if name == DATA and "\n" in value else (value,)
         if self._low is None:
-            self._low = {key.lower(): key for key in reversed(list(fields))}
-        known = self._low.get(name.lower())
+            self._low = {_plain(key): key for key in reversed(list(fields))}
+        known = self._low.get(_plain(name))
         return (fields[known],) if known is not None else None
 
     def _derived(self, name: str) -> tuple[str, ...] | None:
