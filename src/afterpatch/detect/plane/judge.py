@@ -8,7 +8,7 @@ from functools import lru_cache
 from afterpatch.detect.plane.plan import WEB_KINDS, Plan
 from afterpatch.detect.plane.tally import MAX_EVENTS, MAX_GROUPS, MAX_RAW, Event, Group, LogScan, PageUse, Sample
 from afterpatch.detect.sigma.compile import CompiledRule
-from afterpatch.detect.sigma.mapping import MappedView
+from afterpatch.detect.sigma.mapping import FieldMapping, MappedView
 from afterpatch.detect.sigma.model import RAW
 from afterpatch.knowledge.baseline import is_shipped_page
 from afterpatch.model import EPOCH, Record
@@ -30,19 +30,27 @@ class Judge:
     def __init__(self, plan: Plan, scan: LogScan, side: str, *, reraise: bool = False) -> None:
         self._plan, self._scan, self._side, self._reraise = plan, scan, side, reraise
 
-    def record(self, record: Record, needles: Collection[int] | None) -> None:
-        """Judges one record. `needles`: those found in its line; None: judge it by every rule of its kind."""
+    def record(self, record: Record, needles: Collection[int] | None) -> bool:
+        """Judges one record: whether anything came of it. `needles`: those found in its line; None: every rule of its
+        kind."""
         self._scan.judged += 1
         view = derive(record.kind, {**record.fields, RAW: record.raw}, self._side)
         sample = Sample(record.time or EPOCH, self._scan.artifact, record.line, record.offset, record.raw[:MAX_RAW])
+        found = False
+        views: dict[FieldMapping, MappedView] = {}
         for number in self._rules(record.kind, needles):
             rule = self._plan.rules[number]
-            if self._matches(rule, record.kind, view):
+            if rule.mapping not in views:
+                views[rule.mapping] = MappedView(view, rule.mapping, record.kind)
+            if self._matches(rule, views[rule.mapping]):
                 self._hit(rule, record.kind, view, sample)
+                found = True
         if needles is None or self._plan.roles.indicators.intersection(needles):
             self._indicators(record.kind, view, sample)
+            found = True
         if record.kind in WEB_KINDS and (needles is None or self._asks_pages(needles)):
-            self._page(record.kind, view, sample)
+            found = self._page(record.kind, view, sample) or found
+        return found
 
     def _asks_pages(self, needles: Collection[int]) -> bool:
         roles = self._plan.roles
@@ -61,10 +69,10 @@ class Judge:
             wanted.update(self._plan.decoded.get(kind, ()))
         return sorted(wanted & mine)
 
-    def _matches(self, rule: CompiledRule, kind: str, view: Derived) -> bool:
+    def _matches(self, rule: CompiledRule, view: MappedView) -> bool:
         """The boundary of a detection: a bug in one rule marks it as failed and the others go on."""
         try:
-            return rule.match(MappedView(view, rule.mapping, kind))
+            return rule.match(view)
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
             if self._reraise:
                 raise
@@ -111,17 +119,17 @@ class Judge:
                 client = _first(view, "source.ip")
                 self._add(INDICATOR, (("type", type_), ("value", value), ("source.ip", client)), kind, view, sample)
 
-    def _page(self, kind: str, view: Derived, sample: Sample) -> None:
+    def _page(self, kind: str, view: Derived, sample: Sample) -> bool:
         page = _first(view, "url.page")
         side = _first(view, "server.side")
         if not page or _is_shipped(page.lower(), side):
-            return
+            return False
         key = (page.lower()[:300], side)
         pages = self._scan.pages
         if key not in pages:
             if len(pages) >= MAX_GROUPS:
                 self._scan.lost["pages"] += 1
-                return
+                return True
             pages[key] = PageUse(page[:300], side)
         pages[key].add(
             kind,
@@ -132,6 +140,7 @@ class Judge:
             _first(view, "user_agent"),
             _first(view, "cs(Referer)") not in ("", "-"),
         )
+        return True
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterpatch.detect import kept
-from afterpatch.detect.sigma.literals import GAP, expression
+from afterpatch.detect.sigma.literals import expression, frequency
 
 hyperscan: Any
 try:
@@ -28,13 +28,6 @@ except ImportError:  # no build for this platform: the slower engine does the sa
     hyperscan = None
 
 _ENGINE = f"{getattr(hyperscan, '__version__', '')} {platform.machine()} {platform.processor()}".encode()
-# Words that occur on a large share of Exchange log lines: never the only anchor of a needle where there is another.
-COMMON_WORDS = frozenset(
-    b"""owa ecp ews auth post get aspx asmx svc http https exchange autodiscover powershell 200 302 401 403 404 500 443
-    444 mozilla windows microsoft default json xml mail user true false mapi localhost healthmailbox correlationid empty
-    outlook activesync server com local proxy www net org html path name set new url clientaccess conversation history
-    folder mailbox subscriptions system client service""".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +39,15 @@ class Needle:
     expression: bytes = b""
 
 
-def rarity(literal: bytes) -> float:
-    """A guess at how rarely a literal occurs: long is rare, common words are not."""
-    pieces = literal.strip(GAP).split(GAP)
-    rare = [len(piece) for piece in pieces if piece not in COMMON_WORDS]
-    return max(rare, default=0) + 0.5 * len(pieces) + literal.count(GAP)
+FREQUENT = 0.03  # share of lines from which a literal is not worth searching alone
+_PUNCTUATION = bytes(range(33)) + b"!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~"
+_WORDS = re.compile(rb"[a-z0-9_]+")
 
 
 def longest_piece(literal: bytes) -> bytes:
     """The piece of a literal that an engine without expressions looks for."""
-    return max(literal.split(GAP), key=lambda piece: (piece not in COMMON_WORDS, len(piece)))
+    pieces = _WORDS.findall(literal)
+    return min(pieces, key=lambda piece: (frequency(piece), -len(piece))) if pieces else literal
 
 
 @lru_cache(maxsize=8192)
@@ -63,16 +55,31 @@ def _pattern(literal: bytes) -> re.Pattern[bytes]:
     return re.compile(expression(literal), re.IGNORECASE)
 
 
+def _pair(ordered: Sequence[bytes]) -> bytes:
+    """An expression for the two rarest of several frequent literals, in either order; b"" where they could overlap."""
+    if len(ordered) < 2:
+        return b""
+    one, other = (literal.strip(_PUNCTUATION) for literal in ordered[:2])
+    if (
+        not one
+        or not other
+        or any(one[-n:] == other[:n] or other[-n:] == one[:n] for n in range(1, min(len(one), len(other)) + 1))
+    ):
+        return b""
+    left, right = expression(one), expression(other)
+    return b"(?:%s[^\n]*%s|%s[^\n]*%s)" % (left, right, right, left)
+
+
 class Needles:
-    """A compiled set of needles; the position of a needle in the sequence is its number.
+    """A compiled set of needles, by number.
 
     Needles that look for the same text are one group of the engine, so that it is reported once."""
 
-    def __init__(self, needles: Sequence[Needle], *, force_fallback: bool = False) -> None:
-        self.needles = tuple(needles)
+    def __init__(self, needles: Mapping[int, Needle], *, force_fallback: bool = False) -> None:
+        self.needles = dict(needles)
         self.engine = "none" if not needles else "aho-corasick" if force_fallback or hyperscan is None else "hyperscan"
         groups: dict[bytes, list[int]] = {}
-        for number, needle in enumerate(self.needles):
+        for number, needle in self.needles.items():
             groups.setdefault(self._searched(needle), []).append(number)
         self.groups = tuple(map(tuple, groups.values()))
         if self.engine == "hyperscan":
@@ -81,10 +88,13 @@ class Needles:
             self._automaton = ahocorasick_rs.BytesAhoCorasick(list(groups))
 
     def _searched(self, needle: Needle) -> bytes:
-        rarest = max(needle.literals, key=lambda literal: (rarity(literal), literal))
-        if self.engine == "hyperscan":
-            return needle.expression or expression(rarest)
-        return longest_piece(rarest)
+        ordered = sorted(needle.literals, key=lambda literal: (frequency(literal), literal))
+        if self.engine != "hyperscan":
+            return longest_piece(ordered[0])
+        if needle.expression:
+            return needle.expression
+        pair = _pair(ordered) if frequency(ordered[0]) > FREQUENT else b""
+        return pair or expression(ordered[0])
 
     def _compile_hyperscan(self, expressions: list[bytes]) -> None:
         key = hashlib.sha256(_ENGINE + b"\0".join(expressions)).hexdigest()
@@ -101,14 +111,9 @@ class Needles:
         self._database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=flags)
         kept.store("needles", key, hyperscan.dumpb(self._database))
 
-    def confirmed(self, groups: Iterable[int], line: bytes, wanted: frozenset[int]) -> set[int]:
-        """The needles of these groups that are wanted and whose literals are all in the line."""
-        return {
-            number
-            for group in groups
-            for number in self.groups[group]
-            if number in wanted and self._holds(self.needles[number], line)
-        }
+    def confirmed(self, groups: Iterable[int], line: bytes) -> set[int]:
+        """The needles of these groups whose literals are all in the line."""
+        return {number for group in groups for number in self.groups[group] if self._holds(self.needles[number], line)}
 
     def _holds(self, needle: Needle, line: bytes) -> bool:
         if needle.expression or (len(needle.literals) == 1 and self.engine == "hyperscan"):

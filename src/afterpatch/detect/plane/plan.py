@@ -9,12 +9,13 @@ from typing import Protocol
 from afterpatch.detect.plane.needles import Needle, Needles
 from afterpatch.detect.plane.pages import page_needles
 from afterpatch.detect.sigma.compile import CompiledRule, compile_node
+from afterpatch.detect.sigma.literals import NEEDLESS_ENCODING
 from afterpatch.detect.sigma.model import All, Node, Not, items_of
 from afterpatch.detect.sigma.view import DictView
 from afterpatch.parsers.formats import formats
 
 # A percent-encoded letter or digit: nobody needs to encode those, so the line is read by every rule on decoded URLs.
-NEEDLESS_ENCODING = Needle((b"%",), rb"%(?:25)*(?:3[0-9]|[46][1-9a-f]|[57][0-9a]|u[0-9a-f]{4})")
+ENCODED = Needle((b"%",), NEEDLESS_ENCODING)
 
 
 class IndicatorMatcher(Protocol):
@@ -39,22 +40,24 @@ class Plan:
     """Everything a worker needs; made before the workers start."""
 
     rules: tuple[CompiledRule, ...]
-    needles: Needles
     roles: Roles
     rules_of_kind: dict[str, frozenset[int]]
     always: dict[str, tuple[int, ...]]  # rules without necessary literals: they judge every row of the kind
     decoded: dict[str, tuple[int, ...]]  # rules on decoded URLs
     correlated: Mapping[str, tuple[str, ...]]  # rule id -> fields its correlations need
     matcher: IndicatorMatcher | None
-    wanted: dict[str, frozenset[int]]  # kind -> needles that mean something in its logs
-    _groups: dict[frozenset[int], frozenset[int]] = field(default_factory=dict)
+    wanted: dict[str, tuple[int, ...]]  # kind -> needles that mean something in its logs
+    all_needles: tuple[Needle, ...]
+    force_fallback: bool = False
+    _compiled: dict[tuple[int, ...], Needles] = field(default_factory=dict)
 
-    def groups_of(self, needles: frozenset[int]) -> frozenset[int]:
-        """The engine's groups that hold any of these needles."""
-        if needles not in self._groups:
-            groups = enumerate(self.needles.groups)
-            self._groups[needles] = frozenset(n for n, members in groups if not needles.isdisjoint(members))
-        return self._groups[needles]
+    def needles_of(self, kind: str) -> Needles:
+        """The search for the needles of one kind of log, compiled when first asked for."""
+        numbers = self.wanted.get(kind, ())
+        if numbers not in self._compiled:
+            chosen = {number: self.all_needles[number] for number in numbers}
+            self._compiled[numbers] = Needles(chosen, force_fallback=self.force_fallback)
+        return self._compiled[numbers]
 
 
 PAGE = "url.page"
@@ -84,7 +87,7 @@ def make_plan(
     force_fallback: bool = False,
 ) -> Plan:
     """The plan for these rules. `frequent_pages`: shipped pages that are not even parsed (lower-case URL paths)."""
-    needles: list[Needle] = [NEEDLESS_ENCODING, *page_needles(sorted(frequent_pages), sorted(formats().executable))]
+    needles: list[Needle] = [ENCODED, *page_needles(sorted(frequent_pages), sorted(formats().executable))]
     pages = frozenset(range(1, len(needles)))
     numbers: dict[tuple[bytes, ...], int] = {}
     triggered: list[list[int]] = [[] for _ in needles]
@@ -111,7 +114,6 @@ def make_plan(
     kinds = sorted({kind for rule in rules for kind in rule.kinds})
     return Plan(
         rules=tuple(rules),
-        needles=Needles(needles, force_fallback=force_fallback),
         roles=Roles(
             rules=tuple(tuple(each) for each in triggered),
             pages=pages,
@@ -127,6 +129,8 @@ def make_plan(
         correlated=correlated,
         matcher=matcher,
         wanted={kind: _wanted(kind, rules, triggered, pages, indicators) for kind in formats().by_kind},
+        all_needles=tuple(needles),
+        force_fallback=force_fallback,
     )
 
 
@@ -136,11 +140,11 @@ def _wanted(
     triggered: Sequence[Sequence[int]],
     pages: frozenset[int],
     indicators: frozenset[int],
-) -> frozenset[int]:
+) -> tuple[int, ...]:
     """The needles that lead to a rule of this kind of log, to an indicator, or to an unusual page of a web log."""
     of_rules = {n for n, numbers in enumerate(triggered) if any(kind in rules[number].kinds for number in numbers)}
     encoded = {0} if any(kind in rule.kinds and rule.fields & DECODED_FIELDS for rule in rules) else set()
-    return frozenset(of_rules | encoded | (pages if kind in WEB_KINDS else set()) | indicators)
+    return tuple(sorted(of_rules | encoded | (pages if kind in WEB_KINDS else set()) | indicators))
 
 
 def passes_over(rule: CompiledRule, frequent: Sequence[str]) -> bool:

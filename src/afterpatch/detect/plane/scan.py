@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from afterpatch.detect.plane.chunks import CHUNK, Chunk, Counted, Joined, chunks
 from afterpatch.detect.plane.judge import Judge
+from afterpatch.detect.plane.memo import Memo
 from afterpatch.detect.plane.needles import lines_of
 from afterpatch.detect.plane.plan import Plan
 from afterpatch.detect.plane.structure import ByteCounter, Int, Lines, find_lines, stamps
@@ -94,6 +95,8 @@ class _Worker:
         self._all = job.kind in plan.always  # a rule without necessary literals judges every row
         if job.kind not in SLOW_KINDS:
             self._parser = LineParser(job.kind, self._counts)
+            self._memo = Memo(plan, self._parser.format)
+            self._needles = plan.needles_of(self._parser.format.record_kind)
             if job.columns:
                 self._parser.use(job.columns)
 
@@ -114,7 +117,8 @@ class _Worker:
         for outcome in read_log(self._job.kind, cast(BinaryIO, _Sized(stream)), self._counts):
             self._outcome(outcome, None)
 
-    def _outcome(self, outcome: Record | BadLine | Header, needles: set[int] | None) -> None:
+    def _outcome(self, outcome: Record | BadLine | Header, needles: set[int] | None) -> bool:
+        """Accounts for a line; whether it is a record that was judged and nothing came of it."""
         scan = self._scan
         scan.lines += 1
         if isinstance(outcome, BadLine):
@@ -125,8 +129,9 @@ class _Worker:
         else:
             scan.records += 1
             self._seen(outcome)
-            if needles is None or needles or self._all:
-                self._judge.record(outcome, needles)
+            if (needles is None or needles or self._all) and not self._judge.record(outcome, needles):
+                return True
+        return False
 
     def _bad(self, reason: str, count: int, line: int) -> None:
         self._scan.bad[reason] += count
@@ -222,14 +227,12 @@ class _Worker:
 
     def _candidates(self, data: memoryview, lines: Lines) -> dict[int, set[int]]:
         """Line of the chunk -> needles of this kind of log that are in it."""
-        plan, wanted = self._plan, self._plan.wanted.get(self._parser.format.record_kind, frozenset())
         found: dict[int, set[int]] = {}
-        for index, groups in lines_of(plan.needles.scan(data), lines.end).items():
-            if not plan.groups_of(wanted).isdisjoint(groups):
-                line = bytes(data[int(lines.start[index]) : int(lines.end[index])])
-                needles = plan.needles.confirmed(groups, line, wanted)
-                if needles:
-                    found[index] = needles
+        for index, groups in lines_of(self._needles.scan(data), lines.end).items():
+            line = bytes(data[int(lines.start[index]) : int(lines.end[index])])
+            needles = self._needles.confirmed(groups, line)
+            if needles:
+                found[index] = needles
         return found
 
     def _plain(self, view: NDArray[np.uint8], lines: Lines) -> tuple[NDArray[np.bool_], Int]:
@@ -333,7 +336,27 @@ class _Worker:
         return Line(piece.base + index + 1, piece.offset + start, bare, nuls, len(bare) < len(clean), ended, long)
 
     def _exact(self, piece: _Piece, index: int) -> None:
-        self._outcome(self._parser.feed(self._line(piece, index)), piece.needles.get(index, _NONE))
+        needles = piece.needles.get(index, _NONE)
+        line = self._line(piece, index)
+        key = self._key(piece, index, line, needles) if needles and piece.plain[index] and not self._all else None
+        if key is not None and self._memo.is_quiet(key):
+            self._scan.lines += 1
+            self._scan.records += 1
+            self._scan.kinds[self._parser.format.record_kind] += 1
+            second = int(piece.seconds[index])
+            self._hour(1, second, second)
+        elif self._outcome(self._parser.feed(line), needles) and key is not None:
+            self._memo.remember(key)
+
+    def _key(self, piece: _Piece, index: int, line: Line, needles: set[int]) -> tuple[object, ...] | None:
+        """What tells a plain row apart for its rules; None where it must be read exactly."""
+        parser = self._parser
+        if not parser.columns or parser.schema or not self._time_first():
+            return None
+        values = parser.split(line.data.decode("utf-8", "replace"))
+        if values is None or len(values) < len(parser.columns):
+            return None
+        return self._memo.key(needles, parser.columns, values)
 
     def _sample_joins(self, piece: _Piece) -> None:
         """A few request ids of every chunk, so that the logs of one server find each other."""

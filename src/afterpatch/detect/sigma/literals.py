@@ -5,25 +5,27 @@ letter case aside. The scan over bytes looks for these and only the lines it fin
 
 What is in a value is in the line, but not letter by letter: IIS writes `+` for a space and percent-encodes, CSV doubles
 quotes, commas and line ends are replaced. So a literal is cut where that may happen (FieldMapping.literal_class); in
-URLs and client names the pieces stay side by side, with GAP for whatever stands between them.
+URLs and client names everything stays side by side, and `expression` says how it may be written.
 Letters and digits that are percent-encoded without need break this; lines with NEEDLESS_ENCODING must be candidates
 of every rule.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from afterpatch.detect.sigma.mapping import ADJACENT, COMPUTED, PLAIN, FieldMapping
+from afterpatch.detect.sigma.mapping import ADJACENT, COMPUTED, PLAIN, FieldMapping, default_mappings
 from afterpatch.detect.sigma.model import All, Item, Node, Not, Part, Regex, Text, Value, Wild
 from afterpatch.detect.sigma.regex_literals import required_runs
 
 MAX_CLAUSES = 256
 MAX_LITERALS = 4
-MAX_PRODUCT = 12
+MAX_PRODUCT = 64
+COMMON_SHARE, LESS_COMMON_SHARE, LETTERS_PER_TENTH = 0.2, 0.05, 2.5
 MAX_NARROWED = 64
 MIN_LENGTH = 3
 NEEDLESS_ENCODING = rb"%(?:25)*(?:[uU]00)?(?:3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
@@ -36,13 +38,8 @@ _RUNS = {
 
 _WORDS = re.compile(r"[a-z0-9_]+")
 
-GAP = b"\0"
-"""Inside a literal: one or more characters that are no letter, digit or `_`, as they are or percent-encoded."""
-GAP_EXPRESSION = rb"(?:[^a-z0-9_\r\n]|%(?:25)*(?:u00)?[0-7][0-9a-f])+"
-_GAP_ONCE = GAP_EXPRESSION[:-1]
-_BETWEEN = re.compile(r"[^A-Za-z0-9_]+")
-_FOREIGN = re.compile(r"[^\x00-\x7f]+|\?+")
-SHORT = 6  # a literal of fewer letters keeps the gap at its ends: `.pst` is rare, `pst` is not
+_FOREIGN = re.compile(r"[^\x21-\x7e ]+|\?+")
+_PIECE = re.compile(rb"[a-z0-9_]+|[ ,+]+|[/\\]+|.", re.DOTALL)
 
 Clause = tuple[bytes, ...]
 Clauses = tuple[Clause, ...]
@@ -59,30 +56,40 @@ Cut = Callable[[str], list[str]]
 
 
 def _side_by_side(text: str) -> list[str]:
-    """The pieces of an address or client name with GAP between them; cut at characters outside ASCII, and at `?`: stem
-    and query may stand in columns far apart."""
-    found = []
-    for part in _FOREIGN.split(text):
-        literal = _BETWEEN.sub("\0", part.lower())
-        bare = literal.strip("\0")
-        letters = len(bare.replace("\0", ""))
-        if letters >= MIN_LENGTH or (letters == MIN_LENGTH - 1 and literal.startswith("\0")):  # `.js`
-            found.append(literal if len(bare) < SHORT else bare)
-    return found
+    """The pieces of an address or client name; cut at characters outside ASCII, and at `?`: stem and query may stand in
+    columns far apart."""
+    parts = (part.lower() for part in _FOREIGN.split(text))
+    return [part for part in parts if sum(map(len, _WORDS.findall(part))) >= MIN_LENGTH - (not part[:1].isalnum())]
 
 
 def expression(literal: bytes) -> bytes:
-    """A literal as a regular expression (for caseless search in a raw line)."""
-    inner = literal.strip(GAP)
-    body = GAP_EXPRESSION.join(re.escape(piece) for piece in inner.split(GAP))
-    return (_GAP_ONCE if literal.startswith(GAP) else b"") + body + (_GAP_ONCE if literal.endswith(GAP) else b"")
+    """A literal as a regular expression for caseless search in a raw line. Between letters and digits a character may
+    stand as it is or percent-encoded, blanks, commas and `+` for each other, slashes for backslashes and doubled."""
+    return b"".join(_rendered(piece) for piece in _PIECE.findall(literal))
+
+
+def _rendered(piece: bytes) -> bytes:
+    if piece[:1].isalnum() or piece[:1] == b"_":
+        return piece
+    if piece[:1] in b" ,+":
+        return rb"(?:[ ,+]|%(?:25)*(?:u00)?(?:20|2c|2b))+"
+    if piece[:1] in b"/\\":
+        return rb"(?:[/\\]|%(?:25)*(?:u00)?(?:2f|5c))+"
+    many = b"+" if piece == b'"' else b""  # CSV doubles quotes
+    return b"(?:%s|%%(?:25)*(?:u00)?%02x)%s" % (re.escape(piece), piece[0], many)
 
 
 def _cut(kind: str) -> Cut:
     if kind == ADJACENT:
         return _side_by_side
     find = _RUNS[kind == PLAIN].findall
-    return lambda text: [run.lower() for run in find(text) if len(run) >= MIN_LENGTH]
+    alone = ["$"] if kind == PLAIN else []  # the end of a computer account's name, and rare elsewhere
+
+    def cut(text: str) -> list[str]:
+        runs = [run.lower() for run in find(text) if len(run) >= MIN_LENGTH]
+        return runs or (alone if "$" in text else [])
+
+    return cut
 
 
 class _Chooser:
@@ -98,14 +105,23 @@ class _Chooser:
         if known is None:
             text = literal.decode("ascii")
             rare = [run for run in _WORDS.findall(text) if run not in self.common]
-            beside = 2.0 * min(2, len(_WORDS.findall(text)) - 1) if GAP in literal else 0.0
+            words = _WORDS.findall(text)
+            beside = 2.0 * min(2, len(words) - 1) + (0.5 if text != "".join(words) else 0.0)
             known = self.worths[literal] = max((len(run) for run in rare), default=0) + beside + len(text) / 100
         return known
 
+    def frequency(self, literal: bytes) -> float:
+        """A guess at the share of lines that hold a literal: 0.2 for common words, a tenth of it every 2.5 letters."""
+        if literal == b"$":
+            return LESS_COMMON_SHARE / 2
+        worth = self.worth(literal)
+        words = _WORDS.findall(literal.decode("ascii"))
+        share = LESS_COMMON_SHARE if any(word in _less_common() for word in words) else COMMON_SHARE
+        return share if worth < 1 else float(share * 10 ** (-worth / LETTERS_PER_TENTH))
+
     def score(self, clauses: Clauses) -> float:
-        """The worth of the weakest clause, less where there are many."""
-        weakest = min(max(map(self.worth, clause)) for clause in clauses)
-        return weakest - len(clauses) / 100
+        """How few lines hold one of the clauses, as a negative share: nearer to 0 is better."""
+        return -sum(math.prod(map(self.frequency, clause)) for clause in clauses)
 
     def clause(self, literals: Iterable[bytes]) -> Clause:
         """The best literals, without those that are inside another, and without common words beside a rare one."""
@@ -142,6 +158,11 @@ class _Chooser:
         if len(union) > 4 * MAX_CLAUSES:
             return None
         return tuple(_without_narrower(list(union))) or None
+
+
+@lru_cache(maxsize=1)
+def _less_common() -> frozenset[str]:
+    return frozenset(default_mappings().spec["literals"]["less_common"])
 
 
 @lru_cache(maxsize=8)
@@ -212,6 +233,11 @@ def _node(node: Node, mapping: FieldMapping, choose: _Chooser) -> Clauses | None
         ranked = sorted((part for part in parts if part), key=choose.score, reverse=True)
         return choose.some(ranked[:needed]) if len(ranked) >= needed else None
     return choose.some(parts)
+
+
+def frequency(literal: bytes) -> float:
+    """A guess at the share of lines of a front end that hold a literal, by the common words of mapping.yml."""
+    return _chooser(frozenset(default_mappings().spec["literals"]["common"])).frequency(literal)
 
 
 def necessary_of(node: Node, mapping: FieldMapping) -> Necessary | None:
