@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from afterpatch.detect.events.plan import Candidate, EventPlan, Views
 from afterpatch.detect.events.view import EventView
@@ -19,6 +20,7 @@ SEEN_FIELDS = (
     "ExceptionType",
 )  # fmt: skip
 SUBJECT = ("host.name",)  # of rules that name none
+BRIEF = 240
 
 
 class EventJudge:
@@ -53,9 +55,7 @@ class EventJudge:
     def _hit(self, candidate: Candidate, event: EventView) -> None:
         rule = candidate.rule.rule
         record = event.record
-        sample = Sample(
-            record.time or EPOCH, self._scan.artifact, record.record_id, record.offset, record.raw[:MAX_RAW]
-        )
+        sample = Sample(record.time or EPOCH, self._scan.artifact, record.record_id, record.offset, record.raw[:MAX_RAW])
         names = subject_fields(rule)
         self._group(rule.id, tuple((name, event.first(name)) for name in names)).add(
             EVENT_LOG, sample, {name: event.first(name) for name in SEEN_FIELDS}, 0
@@ -68,6 +68,8 @@ class EventJudge:
             return
         values = ((name, event.get(name)) for name in wanted)
         fields = tuple((name, found[0]) for name, found in values if found is not None)
+        if self._plan.brief:
+            sample = replace(sample, raw=sample.raw[:BRIEF])
         self._scan.events.append(Event(rule.id, sample, fields))
 
     def _group(self, detection: str, subject: tuple[tuple[str, str], ...]) -> Group:

@@ -91,6 +91,7 @@ class EventPlan:
     ids: tuple[frozenset[int] | None, ...]
     correlated: Mapping[str, tuple[str, ...]]
     force_fallback: bool = False
+    brief: bool = False  # what correlations get of a record's text is cut short
     _programs: dict[tuple[str, int], Program] = field(default_factory=dict)
     _alike: dict[tuple[int, ...], Program] = field(default_factory=dict)
     _literals: dict[int, Groups] = field(default_factory=dict)
@@ -211,12 +212,13 @@ def make_event_plan(
     correlated: Mapping[str, tuple[str, ...]] | None = None,
     *,
     force_fallback: bool = False,
+    brief: bool = False,
 ) -> EventPlan:
     """The plan of all rules that apply to event logs. `correlated`: rule id -> fields its correlations need."""
     mine = tuple(rule for rule in rules if EVENT_LOG in rule.kinds)
     conditions = tuple(rule.mapping.prepare(rule.rule.condition) for rule in mine)
     ids = tuple(map(required_ids, conditions))
-    return EventPlan(mine, conditions, ids, correlated or {}, force_fallback)
+    return EventPlan(mine, conditions, ids, correlated or {}, force_fallback, brief)
 
 
 __all__ = ["Candidate", "EventPlan", "Group", "Program", "Variant", "Views", "make_event_plan", "weakest"]

@@ -31,6 +31,8 @@ from afterpatch.parsers.events.record import BadEvent, EventRecord
 
 EVTX = "evtx"
 MAX_NAMES = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class EventJob:
     """One artifact, or the chunks of a big EVTX file that begin in [start, end). `form`: evtx, or "" where the content

@@ -8,7 +8,11 @@ from typing import Any
 
 import ahocorasick_rs
 
-from afterpatch.detect.plane.needles import hyperscan
+hyperscan: Any
+try:
+    import hyperscan
+except ImportError:  # no build for this platform: the slower engine does the same
+    hyperscan = None
 
 
 class Anchors:

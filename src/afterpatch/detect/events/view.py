@@ -32,7 +32,8 @@ class EventView:
     """A FieldView of one event. A field the event does not have is unknown, an empty one is `("",)`.
 
     Names are the event's own; letter case and spaces are overlooked where a name is not there as written: exporters
-    change case, and rules write Defender's `Threat Name` as one word. `Data` is the positional values joined, and each of them. Keywords are searched in all values.
+    change case, and rules write Defender's `Threat Name` as one word. `Data` is the positional values joined, and each
+    of them. Keywords are searched in all values.
 
     `near`: the named values of an event whose data is a plain list of them (simple_data), as JSON gives them; all else
     is asked of the whole record, which is made when it is first needed."""

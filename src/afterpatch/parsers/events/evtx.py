@@ -34,9 +34,7 @@ class Batch:
     def offset_of(self, number: int) -> int:
         """Where a record begins in the file; the batch's start where it cannot be found."""
         if self._offsets is None:
-            self._offsets = {
-                spot.number: chunk.offset + spot.start for chunk in self.chunks for spot in spots(chunk.data)
-            }
+            self._offsets = {spot.number: chunk.offset + spot.start for chunk in self.chunks for spot in spots(chunk.data)}
         return self._offsets.get(number, self.start)
 
     @property

@@ -49,9 +49,7 @@ def simple_data(event: Mapping[str, object]) -> Mapping[str, object] | None:
     return data
 
 
-def build(
-    system: System, data: Mapping[str, str], values: Sequence[str], place: tuple[int, int], raw: str
-) -> EventRecord:
+def build(system: System, data: Mapping[str, str], values: Sequence[str], place: tuple[int, int], raw: str) -> EventRecord:
     """An event of its parts. `values`: positional values; `place`: (record number where the system tells none,
     offset)."""
     fields: dict[str, str] = {

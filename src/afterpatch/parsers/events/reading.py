@@ -16,6 +16,7 @@ from afterpatch.parsers.events.shapes import events_of
 from afterpatch.parsers.events.xmlevents import xml_events
 
 HEAD = HEADER_SIZE + len(MAGIC)
+_MARKS = (b'"Event":{', b'"winlog":{', b'"EventID":', b'"EventCode":')
 
 
 def format_of(head: bytes) -> str:
@@ -34,6 +35,18 @@ def format_of(head: bytes) -> str:
         following = text.partition(b"\n")[2].lstrip()
         return "xml" if following.startswith(b"<") else "json" if following.startswith(b"{") else ""
     return ""
+
+
+def looks_like_events(head: bytes) -> bool:
+    """Whether the first bytes of a file (some 64 KiB) are those of an event log: EVTX, or an export whose first record
+    is an event. For files whose name does not tell."""
+    form = format_of(head)
+    if form != "json":
+        return form in ("evtx", "xml")
+    item = next(json_objects(io.BytesIO(head)), None)
+    if isinstance(item, JsonObject):
+        return next(events_of(item.value, (1, 0), ""), None) is not None
+    return item is not None and any(mark in head for mark in _MARKS)  # the first record is longer than the head
 
 
 class Ahead(io.RawIOBase):
@@ -103,4 +116,4 @@ def _evtx(stream: BinaryIO) -> Iterator[EventRecord | BadEvent]:
         yield from batch.bad
 
 
-__all__ = ["BadEvent", "EventRecord", "JsonObject", "exported_events", "format_of", "read_events", "with_head"]
+__all__ = ["exported_events", "format_of", "looks_like_events", "read_events", "with_head"]

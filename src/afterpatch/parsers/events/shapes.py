@@ -156,14 +156,12 @@ def _old_beats(item: Object, place: Place, raw: str) -> EventRecord | None:
     return _with_message(build(system, data, _positional(data), place, raw), item)
 
 
-_FLAT_SYSTEM = frozenset(
-    (
-        "EventTime", "EventReceivedTime", "Hostname", "EventType", "Severity", "SeverityValue", "EventID", "SourceName",
-        "ProviderGuid", "Channel", "RecordNumber", "SourceModuleName", "SourceModuleType", "@timestamp", "@version",
-        "host", "port", "tags", "type", "Message", "Computer", "TimeCreated", "LogName", "Provider", "EventCode",
-        "ComputerName", "_time", "_raw", "RecordID", "EventRecordID", "Level",
-    )
-)
+_FLAT_SYSTEM = frozenset((
+    "EventTime", "EventReceivedTime", "Hostname", "EventType", "Severity", "SeverityValue", "EventID", "SourceName",
+    "ProviderGuid", "Channel", "RecordNumber", "SourceModuleName", "SourceModuleType", "@timestamp", "@version",
+    "host", "port", "tags", "type", "Message", "Computer", "TimeCreated", "LogName", "Provider", "EventCode",
+    "ComputerName", "_time", "_raw", "RecordID", "EventRecordID", "Level",
+))  # fmt: skip
 
 
 def _flat(item: Object, place: Place, raw: str) -> EventRecord | None:

@@ -44,9 +44,7 @@ def event_of_xml(data: bytes, place: tuple[int, int], raw: str) -> EventRecord |
 
 
 def _parser() -> Any:
-    return etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
-    )
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True)
 
 
 def _local(element: Any) -> str:
