@@ -1,0 +1,160 @@
+"""The same evidence in another shape gives the same findings; where it cannot, exactly this is different."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from afterpatch.demo import Truth
+
+NAMES = ("proxyshell-export", "two-actors", "shell-gone", "dag-two-servers")
+Examined = Callable[..., tuple[Any, Truth]]
+# Detections about a compiled trace: their time is the trace's own, which only these collectors write down.
+COMPILED = "compiled-"
+KEEP_TIMES = ("kape-zip", "velociraptor-zip")
+# Findings about a file's place and content need a place: loose files have none.
+LOOSE_ORIGINS = {"rule", "indicator"}
+
+
+def keys(document: dict[str, Any], *, times: bool = True) -> set[tuple[str, ...]]:
+    """What makes two findings the same finding."""
+    return {
+        (
+            server["name"],
+            finding["detection"],
+            json.dumps(finding["subject"], sort_keys=True),
+            f"{finding['time']} {finding['end_time']}" if times or not finding["detection"].startswith(COMPILED) else "",
+            finding["stage"],
+            finding["chain"],
+            finding["severity"],
+            str(finding["count"]),
+        )
+        for server in document["servers"]
+        for finding in server["findings"]
+    }
+
+
+def doors(document: dict[str, Any]) -> set[tuple[Any, ...]]:
+    return {
+        (server["name"], door["path"], door["kind"], door["state"], tuple(door["used_by"]), door["uses"], door["last_used"])
+        for server in document["servers"]
+        for door in server["backdoors"]
+    }
+
+
+def chains(document: dict[str, Any]) -> set[tuple[Any, ...]]:
+    return {
+        (server["name"], chain["id"], chain["stage"], tuple(chain["sources"]), chain["last_seen"])
+        for server in document["servers"]
+        for chain in server["chains"]
+    }
+
+
+def actors(document: dict[str, Any]) -> set[frozenset[str]]:
+    return {
+        frozenset(actor["sources"])
+        for server in document["servers"]
+        for chain in server["chains"]
+        for actor in chain["actors"]
+    }
+
+
+@pytest.mark.parametrize("layout", ["kape-zip", "velociraptor-zip", "cylr-zip"])
+@pytest.mark.parametrize("name", NAMES)
+def test_archives_give_the_findings_of_the_drive(examined: Examined, name: str, layout: str) -> None:
+    drive, archive = examined(name)[0].document, examined(name, layout)[0].document
+    assert keys(archive, times=False) == keys(drive, times=False)
+    assert doors(archive) == doors(drive)
+    assert chains(archive) == chains(drive)
+    assert actors(archive) == actors(drive)
+    assert [each["verdict"]["state"] for each in archive["servers"]] == [
+        each["verdict"]["state"] for each in drive["servers"]
+    ]
+    assert {each["layout"] for each in archive["evidence"]} == {layout.removesuffix("-zip")}
+    assert archive["notices"] == drive["notices"] == []
+
+
+@pytest.mark.parametrize("layout", KEEP_TIMES)
+def test_collectors_that_keep_times_add_those_of_compiled_traces(examined: Examined, layout: str) -> None:
+    drive, archive = examined("shell-gone")[0].document, examined("shell-gone", layout)[0].document
+    without = [each for each in drive["servers"][0]["findings"] if each["detection"].startswith(COMPILED)]
+    with_times = [each for each in archive["servers"][0]["findings"] if each["detection"].startswith(COMPILED)]
+    assert [each["time"] for each in without] == [None] * len(without)
+    assert len(with_times) == len(without) > 0
+    assert all(each["time"].startswith("2021-03-15T22:4") for each in with_times)
+
+
+def test_an_archive_without_times_is_the_drive_to_the_letter(examined: Examined) -> None:
+    assert keys(examined("two-actors", "cylr-zip")[0].document) == keys(examined("two-actors")[0].document)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loose_files_give_every_finding_that_needs_no_place(examined: Examined, name: str) -> None:
+    drive, loose = examined(name)[0].document, examined(name, "loose")[0].document
+    missing = keys(drive) - keys(loose)
+    lost = {key[1] for key in missing}
+    about_files = {
+        finding["detection"]
+        for server in drive["servers"]
+        for finding in server["findings"]
+        if finding["origin"] not in LOOSE_ORIGINS
+    }
+    assert lost == about_files
+    assert keys(loose) <= keys(drive)
+    assert chains(loose) == chains(drive)
+    # who made a page and who used it are joined by the time in the page, which has no place here
+    assert all(any(some <= whole for whole in actors(drive)) for some in actors(loose))
+    assert any("web folders" in limit for limit in loose["servers"][0]["verdict"]["limits"])
+    for one, other in zip(sorted(doors(drive)), sorted(doors(loose)), strict=True):
+        assert one[:3] + one[4:] == other[:3] + other[4:]
+        assert other[3] == "unknown", "whether the file is there cannot be told"
+
+
+@pytest.fixture(scope="module")
+def heap(scenario: Callable[..., tuple[Path, Truth]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The logs of both servers of a DAG in one folder."""
+    loose, _ = scenario("dag-two-servers", "loose")
+    folder = tmp_path_factory.mktemp("heap") / "logs"
+    folder.mkdir()
+    for number, server in enumerate(sorted(loose.iterdir())):
+        for path in server.iterdir():
+            shutil.copy2(path, folder / f"{number}_{path.name}")
+    return folder
+
+
+def test_two_servers_in_one_heap_are_told_apart(
+    heap: Path, examined: Examined, examine: Callable[..., Any], tmp_path: Path
+) -> None:
+    apart, one_heap = examined("dag-two-servers", "loose")[0], examine(heap, tmp_path / "case")
+    assert [each["name"] for each in one_heap.servers] == ["EXCH01", "EXCH02"]
+    assert chains(one_heap.document) == chains(apart.document)
+    assert doors(one_heap.document) == doors(apart.document)
+    for one, other in zip(apart.servers, one_heap.servers, strict=True):
+        mine, theirs = ({each["artifact"]: each["records"] for each in server["coverage"]} for server in (one, other))
+        told = ("iis", "httpproxy", "ecp-server", "ecp-activity", "ews", "cmdlet", "admin-audit", "rps-http", "owa-server")
+        assert {kind: mine[kind] for kind in told} == {kind: theirs[kind] for kind in told}
+
+
+def test_what_a_heap_cannot_tell_goes_to_the_first_server_and_is_said(
+    heap: Path, examined: Examined, examine: Callable[..., Any], tmp_path: Path
+) -> None:
+    apart, one_heap = examined("dag-two-servers", "loose")[0], examine(heap, tmp_path / "case")
+    moved = {key[1:] for key in keys(apart.document) - keys(one_heap.document)}
+    arrived = {key[1:] for key in keys(one_heap.document) - keys(apart.document)}
+    assert moved == arrived
+    assert moved
+    back_end = {
+        (finding["detection"], json.dumps(finding["subject"], sort_keys=True))
+        for server in one_heap.servers
+        for finding in server["findings"]
+        if {proof["path"].rpartition("_u_ex")[0][-6:] for proof in finding["evidence"]} == {"W3SVC2"}
+    }
+    assert {key[:2] for key in moved} <= back_end, "only rows of back-end IIS logs, which name no server"
+    (notice,) = one_heap.document["notices"]
+    assert notice["reason_key"].startswith("notice.server-unclear")
+    assert notice["count"] > 0
