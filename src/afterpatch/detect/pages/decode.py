@@ -36,6 +36,7 @@ _HEADS = (
 _PAGE = re.compile(rb"<%|<\?(?:php|=)|runat\s{0,4}=|<jsp:|<script\b", re.IGNORECASE)
 _PAGE_TEXT = re.compile(r"<%|<\?(?:php|=)|runat\s{0,4}=|<jsp:", re.IGNORECASE)
 _UTF7 = re.compile(rb"\+AD[wx][A-Za-z0-9+/]{0,40}-?")
+_CODEPAGE = re.compile(rb"codepage\s{0,4}=\s{0,4}[\"']?65000|utf-?7", re.IGNORECASE)
 _ESCAPED = re.compile(r"%3c(?:%25|script|%3f)", re.IGNORECASE)
 _EBCDIC_TAG = "<%@".encode("cp037")
 _ODD = 0.02
@@ -111,7 +112,7 @@ def _disguised(data: bytes, notes: list[str]) -> list[Reading]:
     found: list[Reading] = []
     if b"\0" in data and not _wide(data):
         found.append(Reading(plain_text(data.replace(b"\0", b"")), "without NUL bytes", odd=True))
-    if _UTF7.search(data):
+    if _UTF7.search(data) or _CODEPAGE.search(data):
         text = _utf7(data)
         if _PAGE_TEXT.search(text):
             found.append(Reading(text, "utf-7", odd=True))

@@ -183,6 +183,16 @@ def _memory(event: Event) -> str:
     return "high" if _kinds(event.traces()) & {"client", "download"} else "medium"
 
 
+def _dynamic(event: Event) -> str:
+    """A function by a name in a variable: whoever chooses the name chooses what runs."""
+    name = _role(event, "callable")
+    if "client" in _kinds(name.all_traces()):
+        return "critical"
+    if BUILT in name.marks and not name.known:
+        return "high" if _kinds(_role(event, "data").all_traces()) & {"client", "download"} else "medium"
+    return "low"
+
+
 def _fixed(severity: str) -> Callable[[Event], str]:
     return lambda _event: severity
 
@@ -190,6 +200,7 @@ def _fixed(severity: str) -> Callable[[Event], str]:
 GRADES: dict[str, Callable[[Event], str]] = {
     "code-execution": _code,
     "process-start": _process,
+    "dynamic-call": _dynamic,
     "assembly-load": _load,
     "reflection": _reflection,
     "deserialisation": _deserialise,
@@ -216,6 +227,7 @@ GRADES: dict[str, Callable[[Event], str]] = {
 EXPLAIN = {
     "code-execution": "runs it as code",
     "process-start": "starts a program with it",
+    "dynamic-call": "calls a function that is chosen while it runs",
     "assembly-load": "loads it as a program library",
     "reflection": "calls methods of the client's choice",
     "deserialisation": "turns it into objects, which runs code of the client's choice",
@@ -283,10 +295,18 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     if "sql" in controlled and any(_controlled(e.roles.get("sql", Value())) and ANCHORED not in e.roles["sql"].marks for e in events if e.kind == "sql"):
         if any(flow.sink == "sql" and at_least(flow.severity, "medium") for flow in flows):
             found.append(Combination("high", "The client sends whole database statements: a database console."))
+    if _drops_and_runs(events):
+        found.append(Combination("high", "The page writes a file and starts it."))
     spying = present & {"registry", "environment", "file-list", "timestomp", "secrets", "process-start"}
     if len(spying) >= 3 and controlled:
         found.append(Combination("high", "The page looks at processes, registry and files and takes orders from the client."))
     return found
+
+
+def _drops_and_runs(events: Sequence[Event]) -> bool:
+    written = {(e.roles["path"].text or "").strip().lower() for e in events if e.kind in ("file-write", "file-open") and "path" in e.roles}
+    started = " ".join((value.text or "").lower() for e in events if e.kind == "process-start" for value in e.roles.values())
+    return any(len(path) > 4 and path in started for path in written)
 
 
 def _tunnel(events: Sequence[Event]) -> bool:

@@ -427,7 +427,7 @@ class Machine:
         holder.traces = join_traces(holder.traces, traces)
         if isinstance(holder.const, bytearray | str | bytes):
             holder.const = UNKNOWN
-        self.set_field(holder, key if key is not None else "?", Value(value.const, traces, value.type, value.path, value.fields))
+        self.set_field(holder, key if key is not None else "?", Value(value.const, traces, value.type, value.path, value.fields, value.marks, function=value.function))
 
     # --- calls --------------------------------------------------------------------------------------------------
 

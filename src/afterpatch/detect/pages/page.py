@@ -7,21 +7,30 @@ from dataclasses import dataclass, field
 
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.budget import MAX_CODE, Budget
+from afterpatch.detect.pages.calls import CallMachine
 from afterpatch.detect.pages.catalogue import catalogue
 from afterpatch.detect.pages.csharp import read_csharp
 from afterpatch.detect.pages.decode import Reading, readings
 from afterpatch.detect.pages.dotnet import DotNetMachine
 from afterpatch.detect.pages.grade import PageFacts, grade
+from afterpatch.detect.pages.java import plain_java, read_java
+from afterpatch.detect.pages.javamachine import JavaMachine
 from afterpatch.detect.pages.jscript import read_jscript
 from afterpatch.detect.pages.lexer import Page, lex
+from afterpatch.detect.pages.php import read_php
+from afterpatch.detect.pages.phplex import lex_php
+from afterpatch.detect.pages.phpmachine import PhpMachine
 from afterpatch.detect.pages.razor import lex_razor
 from afterpatch.detect.pages.scope import Event
 from afterpatch.detect.pages.scriptenc import decode_script
-from afterpatch.detect.pages.stitch import Unit, add_whole, units, whole_unit
+from afterpatch.detect.pages.stitch import Unit, add_whole, language_of, units, whole_unit
 from afterpatch.detect.pages.treebase import plain_names
 from afterpatch.detect.pages.vb import read_vb
 from afterpatch.detect.pages.verdict import PageVerdict
 
+PHP = frozenset((".php", ".php3", ".php4", ".php5", ".php7", ".phtml", ".pht"))
+JSP = frozenset((".jsp", ".jspx", ".jspf", ".jsw", ".jsv"))
+_PHP_OPEN = re.compile(r"<\?(?:php\b|=)", re.IGNORECASE)
 CLASSIC = frozenset((".asp", ".asa", ".cer", ".cdx"))
 RAZOR = frozenset((".cshtml", ".vbhtml"))
 SOURCE_FILES = frozenset((".ashx", ".asmx", ".svc"))
@@ -40,6 +49,10 @@ def read_code(code: str, language: str) -> ir.Program:
         return read_csharp(code)
     if language == "jscript":
         return read_jscript(code)
+    if language == "php":
+        return read_php(code)
+    if language == "java":
+        return read_java(code)
     if language in ("vb", "vbscript"):
         return read_vb(code)
     return ir.Program()
@@ -87,6 +100,8 @@ def _programs(found: Findings, parts: list[Unit]) -> list[ir.Program]:
 
 
 def _judge_dotnet(found: Findings, page: Page, asp: bool) -> None:
+    said = language_of(page.directive("language"))
+    asp = asp and said != "csharp"
     parts = units(page, asp)
     found.server_code = found.server_code or any(unit.code.strip() for unit in parts)
     programs = _programs(found, parts)
@@ -94,6 +109,25 @@ def _judge_dotnet(found: Findings, page: Page, asp: bool) -> None:
     machine = DotNetMachine(
         tables, found.budget, read_code, page.controls, page.objects, frozenset(unit.language for unit in parts)
     )
+    _run(found, machine, programs)
+
+
+def _judge_php(found: Findings, page: Page) -> None:
+    parts = [Unit.of("php", False, page, page.segments)]
+    found.server_code = found.server_code or bool(parts[0].code.strip(" ;\n\r\t"))
+    _run(found, PhpMachine(catalogue("php"), found.budget, read_code), _programs(found, parts))
+
+
+def _judge_java(found: Findings, page: Page) -> None:
+    parts = [
+        Unit.of("java", members, page, [one for one in page.segments if (one.kind == "declaration") == members])
+        for members in (True, False)
+    ]
+    found.server_code = found.server_code or any(unit.code.strip() for unit in parts)
+    _run(found, JavaMachine(catalogue("java"), found.budget, read_code), _programs(found, parts))
+
+
+def _run(found: Findings, machine: CallMachine, programs: list[ir.Program]) -> None:
     machine.run(programs)
     found.events.extend(machine.events.values())
     for note in sorted(machine.notes):
@@ -104,7 +138,12 @@ def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
     text, encoded = decode_script(reading.text)
     if encoded:
         found.note("Script Encoder blocks were decoded.")
-    if extension in (".php", ".jsp", ".jspx"):
+    if extension in PHP or (extension not in JSP and _PHP_OPEN.search(text)):
+        _judge_php(found, lex_php(text))
+        if extension in PHP:
+            return
+    if extension in JSP:
+        _judge_java(found, lex(plain_java(text)[0]))
         return
     if extension in RAZOR:
         page = lex_razor(text)

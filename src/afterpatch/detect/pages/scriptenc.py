@@ -10,6 +10,7 @@ import re
 from functools import cache
 
 _BLOCK = re.compile(r"#@~\^[A-Za-z0-9+/]{6}==(.*?)(?:[A-Za-z0-9+/]{6}==)?\^#~@", re.DOTALL)
+_WORDS = re.compile(r"\b(?:end if|then|function|sub|response|request|server|var|set|for|next|if)\b", re.IGNORECASE)
 _ESCAPES = {"#": "\r", "&": "\n", "!": "<", "*": ">", "$": "@"}
 # For each character from 31 (tab) to 126: what it becomes by table 0, 1 and 2.
 _TABLES = bytes.fromhex(
@@ -41,22 +42,32 @@ def _maps() -> tuple[dict[int, str], ...]:
 
 
 def decode_block(text: str) -> str:
-    """One block's text in clear."""
+    """One block's text in clear. Characters beyond ASCII are not encoded and not counted; in an East Asian code page
+    they take their next byte with them, so both ways are tried and the one that reads like script is taken."""
+    single = _decoded(text, paired=False)
+    if text.isascii():
+        return single
+    double = _decoded(text, paired=True)
+    return max(single, double, key=lambda one: len(_WORDS.findall(one)))
+
+
+def _decoded(text: str, paired: bool) -> str:
     maps, found, count, position = _maps(), [], 0, 0
     while position < len(text):
         char = text[position]
         if char == "@" and position + 1 < len(text) and text[position + 1] in _ESCAPES:
             found.append(_ESCAPES[text[position + 1]])
             position += 1
+            count += 1
         elif ord(char) < 128:
             found.append(maps[_PICK[count % 64]].get(ord(char), char))
-        elif 0x81 <= ord(char) <= 0xFE and "\x40" <= text[position + 1 : position + 2] <= "\xfe":
-            found.append(text[position : position + 2])  # two bytes of one character of an East Asian code page
+            count += 1
+        elif paired and 0x81 <= ord(char) <= 0xFE:
+            found.append(text[position : position + 2])
             position += 1
         else:
             found.append(char)
         position += 1
-        count += 1
     return "".join(found)
 
 

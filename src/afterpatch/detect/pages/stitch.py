@@ -50,14 +50,32 @@ class Unit:
 
 def _spelled(segment: Segment, language: str) -> str:
     """The segment as statements of its language."""
+    if segment.language == "jspx":
+        plain = _entities(segment.text)
+        segment = Segment(segment.kind, plain, segment.offset)
     if segment.kind in ("expression", "binding"):
         inner = segment.text.strip().rstrip(";")
         if language in ("vb", "vbscript"):
             return f" __write({inner}) : "
         return f" __write({inner}); "
+    if segment.kind == "render" and language == "php":
+        return segment.text + ";"
     if segment.kind == "render":
         return segment.text + (" " if language not in ("vb", "vbscript") else "\n" if segment.text.count("\n") else " : ")
     return segment.text + "\n"
+
+
+def _entities(text: str) -> str:
+    """XML text as code: CDATA marks and entities undone."""
+    text = text.replace("<![CDATA[", "").replace("]]>", "")
+    numbered = re.sub(r"&#(x[0-9A-Fa-f]{1,6}|\d{1,7});", _numbered, text)
+    return numbered.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&apos;", "'").replace("&amp;", "&")
+
+
+def _numbered(match: re.Match[str]) -> str:
+    digits = match.group(1)
+    number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+    return chr(number) if 0 < number < 0x110000 else ""
 
 
 def guess(code: str, asp: bool = False) -> str:

@@ -1,0 +1,412 @@
+"""PHP: superglobals, variable functions and variables, callbacks, includes, decoded code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from afterpatch.detect.pages import ir
+from afterpatch.detect.pages.budget import Budget
+from afterpatch.detect.pages.calls import CallMachine, spell
+from afterpatch.detect.pages.catalogue import Catalogue, Sink
+from afterpatch.detect.pages.fold import Fold, as_text
+from afterpatch.detect.pages.operators import combine
+from afterpatch.detect.pages.phpfold import DECODERS, PHP_FUNCTIONS
+from afterpatch.detect.pages.scope import joined
+from afterpatch.detect.pages.value import ANCHORED, BUILT, NUMBER, UNKNOWN, Trace, Value, join_traces
+
+_SUPER = re.compile(r"\$?(_GET|_POST|_REQUEST|_COOKIE|_FILES|_SERVER)$", re.IGNORECASE)
+_EVAL_MODIFIER = re.compile(r"^\s*([^\w\s\\])(?:.*)\1?[a-zA-Z]*e[a-zA-Z]*\s*$", re.DOTALL)
+_OWN_FILES = frozenset(("__file__", "__dir__"))
+
+
+class PhpMachine(CallMachine):
+    """The platform of PHP pages."""
+
+    functions_table: dict[str, Fold] = PHP_FUNCTIONS
+    methods_table: dict[str, Fold] = {}
+
+    def __init__(self, tables: Catalogue, budget: Budget, read: Callable[[str, str], ir.Program]) -> None:
+        super().__init__(tables, budget)
+        self.read = read
+        self.decoded_texts: set[int] = set()
+
+    # --- names --------------------------------------------------------------------------------------------------
+
+    def name(self, node: ir.Name) -> Value:
+        held = self.lookup(node.id)
+        if held is not None:
+            return held
+        lower = node.id.lower()
+        if lower.startswith("$"):
+            return self.variable(lower, node)
+        if "const:" + lower in self.globals:
+            return self.globals["const:" + lower]
+        if lower in _OWN_FILES:
+            return Value(path="own.file", marks=frozenset((ANCHORED,)), head="./")
+        return Value(path=lower, const=node.id)
+
+    def variable(self, lower: str, node: ir.Node) -> Value:
+        """A variable nobody assigned: a superglobal, or one that `extract($_POST)` may have made."""
+        if lower in self.tables.sets["sources"]:
+            kind = "server" if "server" in lower else "files" if "files" in lower else "requestdata"
+            return Value(type=kind, traces=(Trace("client", lower.upper().replace("$HTTP", "$HTTP"), node.line),))
+        if lower in ("$_session", "$globals"):
+            return self.state(lower)
+        if lower == "$this":
+            return Value(path="$this")
+        if self.all_tainted is not None and self.frame.function is None:
+            return Value(traces=(self.all_tainted,))
+        return Value()
+
+    def state(self, name: str) -> Value:
+        found = self.globals.get("state:" + name)
+        if found is None:
+            found = self.globals["state:" + name] = Value(type="state", fields={})
+        return found
+
+    def member(self, node: ir.Node, target: Value, name: str) -> Value:
+        lower = name.lower()
+        if target.path in ("$this", "self", "static", "parent"):
+            return self.globals.get(name.lstrip("$")) or self.globals.get("$" + name.lstrip("$")) or Value()
+        if target.fields is not None and lower in target.fields:
+            return target.fields[lower]
+        if target.path and self.globals.get("$" + name.lstrip("$")) is not None and target.path in self.owners:
+            return self.globals["$" + name.lstrip("$")]
+        return Value(traces=tuple(trace.through(name, node.line) for trace in target.traces))
+
+    def store_member(self, target: ir.Member, value: Value) -> None:
+        holder = self.ev(target.target)
+        if holder.path in ("$this", "self", "static") or holder.path in self.owners:
+            name = target.name.lstrip("$")
+            self.globals[name] = joined(self.globals.get(name), value)
+            return
+        self.set_field(holder, target.name.lower(), value)
+
+    def assign(self, node: ir.Assign) -> Value:
+        if node.op in ("++", "--", "++post", "--post"):
+            return self.increment(node)
+        if node.op == ".":
+            return super().assign(ir.Assign(node.line, node.target, ir.Op(node.line, ".", [node.target, node.value])))
+        return super().assign(node)
+
+    def increment(self, node: ir.Assign) -> Value:
+        """`++` on text counts like letters do."""
+        old = self.ev(node.target)
+        new = Value(marks=frozenset((NUMBER,)))
+        if isinstance(old.const, int):
+            new = Value(const=old.const + (1 if "+" in node.op else -1))
+        elif isinstance(old.const, str) and old.const and "+" in node.op:
+            new = Value(const=_next_text(old.const))
+        elif old.const is None:
+            new = Value(const=1)
+        self.store(node.target, new)
+        return old if node.op.endswith("post") else new
+
+    # --- operators ----------------------------------------------------------------------------------------------
+
+    def operator(self, node: ir.Op) -> Value:
+        if node.op == "+" and len(node.items) == 2:
+            values = [self.ev(item) for item in node.items]
+            if not all(isinstance(one.const, int | float) for one in values):
+                return Value(traces=self.gathered(values, "+", node.line), marks=frozenset() if values[0].traces else frozenset((NUMBER,)))
+            return combine("+", values, node.line, self.budget)
+        result = super().operator(node)
+        if not result.known and not result.traces and node.op in (".", "^", "|", "&", "u~"):
+            return Value(marks=result.marks | {BUILT} if node.op != "." else result.marks, head=result.head, tail=result.tail)
+        return result
+
+    def constant(self, value: Value) -> Any:
+        if value.type == "array" and not value.traces and value.fields == {}:
+            return []
+        return super().constant(value)
+
+    # --- calls --------------------------------------------------------------------------------------------------
+
+    def call_name(self, node: ir.Call, target: ir.Name) -> Value:
+        lower = target.id.lower()
+        if lower.startswith("$"):
+            value = self.name(target)
+            return self.call_value(value, [self.ev(one) for one in node.args], node)
+        special = self.language_call(lower, node)
+        if special is not None:
+            return special
+        arguments = [self.ev(one) for one in node.args]
+        if lower in self.functions:
+            return self.own(lower, arguments)
+        return self.invoke(Value(), target.id, arguments, node)
+
+    def language_call(self, lower: str, node: ir.Call) -> Value | None:
+        """Calls that work on names: variable variables, global, define, extract."""
+        if lower == "__variable":
+            return self.by_name(self.ev(node.args[0]) if node.args else Value(), node)
+        if lower == "__global":
+            self.frame.declared_global |= {one.value for one in node.args if isinstance(one, ir.Lit) and isinstance(one.value, str)}
+            return Value()
+        if lower in ("extract", "parse_str", "mb_parse_str", "import_request_variables"):
+            for one in node.args:
+                traces = self.ev(one).all_traces()
+                if traces:
+                    self.all_tainted = traces[0].through(lower, node.line)
+            if lower == "import_request_variables":
+                self.all_tainted = Trace("client", "import_request_variables", node.line)
+            if lower == "parse_str" and len(node.args) > 1:
+                self.store(node.args[1], Value(traces=self.ev(node.args[0]).traces))
+            return Value()
+        if lower == "define" and len(node.args) > 1:
+            named = self.ev(node.args[0]).text
+            if named and len(self.globals) < 4000:
+                self.globals["const:" + named.lower()] = self.ev(node.args[1])
+            return Value()
+        return None
+
+    def by_name(self, value: Value, node: ir.Node) -> Value:
+        """`$$x`: the variable of that name."""
+        if value.text is not None and not value.traces:
+            return self.name(ir.Name(node.line, "$" + value.text))
+        return Value(traces=value.traces, marks=frozenset((BUILT,)))
+
+    def store(self, target: ir.Node, value: Value) -> None:
+        if isinstance(target, ir.Call) and isinstance(target.target, ir.Name) and target.target.id == "__variable":
+            named = self.ev(target.args[0]) if target.args else Value()
+            if named.text is not None and not named.traces:
+                self.store_name("$" + named.text, value)
+            elif value.traces:
+                self.all_tainted = value.traces[0].through("variable variable", target.line)
+            return
+        if isinstance(target, ir.Index) and not isinstance(target.target, ir.Name | ir.Member | ir.Index):
+            return
+        if isinstance(target, ir.Index) and isinstance(target.target, ir.Name) and self.lookup(target.target.id) is None:
+            self.store_name(target.target.id, Value(type="array", fields={}))
+        super().store(target, value)
+
+    def store_element(self, holder: Value, keys: Sequence[Value], value: Value, node: ir.Node) -> None:
+        if not keys and holder.fields is not None:
+            keys = [Value(const=len(holder.fields))]
+        super().store_element(holder, keys, value, node)
+
+    def called(self, value: Value, arguments: Sequence[Value], node: ir.Call) -> Value:
+        """`$f(...)`: a function by its name in a variable."""
+        return self.dynamic(value, arguments, node, spell(node.target) or "$f")
+
+    def call_value(self, value: Value, arguments: Sequence[Value], node: ir.Call) -> Value:
+        if isinstance(value.function, ir.Function):
+            return self.apply(value.function, arguments)
+        if value.path and not value.known:
+            return self.invoke_path(value.path, arguments, node)
+        return self.called(value, arguments, node)
+
+    def dynamic(self, value: Value, arguments: Sequence[Value], node: ir.Node, call: str) -> Value:
+        if isinstance(value.function, ir.Function):
+            return self.apply(value.function, arguments)
+        text = value.text
+        if text is not None and not value.traces:
+            name = text.rpartition("::")[2].lstrip("\\").strip()
+            if name.lower() in self.functions:
+                return self.own(name.lower(), arguments)
+            if re.fullmatch(r"\w{1,80}", name):
+                self.notes.add("A function is called by its name in a string.")
+                return self.invoke(Value(), name, arguments, node)
+        data = arguments[0] if arguments else Value()
+        for one in arguments[1:6]:
+            data = joined(data, one)
+        if value.traces or BUILT in value.marks:
+            self.event("dynamic-call", call, node.line, {"callable": value, "data": data})
+        return Value(traces=self.gathered([value, *arguments], call, node.line))
+
+    # --- functions ----------------------------------------------------------------------------------------------
+
+    def special(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        if holder.path or holder.type or holder.traces:
+            return self.special_method(holder, method, arguments, node)
+        if method in ("preg_replace", "preg_filter", "mb_ereg_replace", "mb_eregi_replace") and len(arguments) > 2:
+            return self.regex_eval(method, arguments, node)
+        if method in ("file_get_contents", "fopen", "file", "readfile") and arguments:
+            name = (arguments[0].text or "").lower()
+            if name.startswith("php://input"):
+                return Value(traces=(Trace("client", "php://input", node.line),))
+            if name.startswith(("http://", "https://", "ftp://")):
+                return Value(type="handle" if method == "fopen" else "", traces=(Trace("download", name[:80], node.line),))
+        if self.tables.has("source_calls", method):
+            return Value(type="requestdata", traces=(Trace("client", method, node.line),))
+        if method in ("getenv",) and arguments and (arguments[0].text or "").upper().startswith(("HTTP_", "QUERY_")):
+            return Value(traces=(Trace("client", f"getenv({arguments[0].text})", node.line),))
+        if method == "chr" and arguments and arguments[0].traces:
+            return Value(traces=arguments[0].traces)
+        return None
+
+    def special_method(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        if holder.type == "reflectionfunction" and method in ("invoke", "invokeargs") and holder.fields:
+            return self.dynamic(holder.fields.get("callable", Value()), self.unpacked(arguments), node, "ReflectionFunction.invoke")
+        return None
+
+    def unpacked(self, arguments: Sequence[Value]) -> list[Value]:
+        """The elements of an argument array, or the arguments."""
+        if arguments and arguments[0].fields and arguments[0].type == "array":
+            return list(arguments[0].fields.values())
+        return list(arguments)
+
+    def regex_eval(self, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        """preg_replace with the modifier e runs the replacement as code."""
+        pattern = arguments[0]
+        if pattern.type == "array" and pattern.fields:
+            pattern = next(iter(pattern.fields.values()))
+        options = arguments[3].text if len(arguments) > 3 else None
+        text = pattern.text
+        evaluates = pattern.traces or (text is not None and _has_eval_modifier(text)) or (method.startswith("mb") and options and "e" in options)
+        if evaluates:
+            data = joined(arguments[1], arguments[2]) if arguments[2].traces else arguments[1]
+            self.event("code-execution", method, node.line, {"code": data, "object": pattern})
+            self.run_text(arguments[1], node)
+            return Value(traces=data.traces)
+        return None
+
+    def folded(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        result = super().folded(holder, method, arguments, node)
+        if result is not None and method in DECODERS and isinstance(result.const, str) and len(result.const) > 12:
+            self.decoded_texts.add(hash(result.const))
+        return result
+
+    def outcome(self, holder: Value, method: str, name: str, arguments: Sequence[Value], node: ir.Node) -> Value:
+        result = super().outcome(holder, method, name, arguments, node)
+        if not result.traces and not result.known and not holder.path and not holder.type and (method in PHP_FUNCTIONS or method == "create_function"):
+            if NUMBER not in result.marks:
+                result.marks = result.marks | {BUILT}
+        return result
+
+    def reached(self, sink: Sink, roles: dict[str, Value], node: ir.Node) -> None:
+        name = sink.name
+        if sink.kind == "dynamic-call" and "callable" in roles:
+            data = roles.get("data", Value())
+            rest = list(data.fields.values())[:4] if data.fields and data.type == "array" else [data]
+            self.dynamic(roles["callable"], rest, node, name)
+        elif name in ("eval", "assert") and "code" in roles:
+            self.run_text(roles["code"], node)
+        elif name == "create_function" and "code" in roles:
+            self.run_text(roles["code"], node)
+
+    def run_text(self, code: Value, node: ir.Node) -> None:
+        """Code in a constant is read itself; code that was decoded is marked as packed."""
+        text = code.text
+        if text is None or code.traces:
+            return
+        if hash(text) in self.decoded_texts:
+            for key, event in list(self.events.items()):
+                if event.line == node.line and event.kind == "code-execution":
+                    event.roles["packed"] = Value(const=True)
+        if len(text) < 3 or self.budget.layers <= 0:
+            if self.budget.layers <= 0:
+                self.budget.exhausted("layers")
+            return
+        self.budget.layers -= 1
+        try:
+            self.notes.add("Code stands in a string that is built or decoded and then run.")
+            program = self.read(_as_php(text), "php")
+            self.load(program)
+            self.nested(program.statements)
+            for function in program.functions:
+                self.enter(function)
+        finally:
+            self.budget.layers += 1
+
+    # --- elements -----------------------------------------------------------------------------------------------
+
+    def element(self, holder: Value, keys: Sequence[Value], node: ir.Node) -> Value:
+        key = keys[0] if keys else Value()
+        if holder.type == "state":
+            named = key.text
+            if named is not None and _SUPER.match(named) and holder is self.globals.get("state:$globals"):
+                return self.name(ir.Name(node.line, "$" + named.lstrip("$")))
+            if named is not None and holder is self.globals.get("state:$globals"):
+                held = self.globals.get("$" + named)
+                return held if held is not None else Value(marks=frozenset((BUILT,)))
+        if holder.type == "server" and key.text is not None:
+            lower = key.text.lower()
+            if self.tables.has("server_safe", lower):
+                own = any(word in lower for word in ("script", "document", "self", "path"))
+                return Value(path="own.server", marks=frozenset((ANCHORED,)), head="./") if own else Value(path="server.safe")
+        if holder.type == "files":
+            value = super().element(holder, keys, node)
+            if key.text == "name":
+                return Value(traces=tuple(Trace("upload-name", t.source, t.line, t.steps) for t in value.traces))
+            if key.text == "tmp_name":
+                return Value(traces=value.traces, path="upload.content", marks=frozenset((ANCHORED,)), head="?tmp")
+            return Value(type="files", traces=value.traces)
+        if holder.type == "requestdata" and key.text is not None:
+            trace = holder.traces[0] if holder.traces else None
+            if trace is not None and not trace.steps:
+                return Value(type="requestdata", traces=(Trace("client", f"{trace.source}[{key.text!r}]"[:80], node.line),))
+        value = super().element(holder, keys, node)
+        if not value.known and not value.traces and not value.fields and not value.type and holder.type not in ("array", "state"):
+            return Value(marks=value.marks | ({BUILT} if isinstance(holder.const, str) or BUILT in holder.marks else frozenset()), function=value.function)
+        return value
+
+    def new(self, node: ir.New) -> Value:
+        arguments = [self.ev(one) for one in node.args]
+        if node.type_node is not None:
+            named = self.ev(node.type_node)
+            kind = (named.text or "").lower() if not named.traces else ""
+            if named.traces:
+                self.event("reflection", "new $class", node.line, {"type": named, **({"data": arguments[0]} if arguments else {})})
+        else:
+            kind = node.type
+        if kind == "com" and arguments and arguments[0].text:
+            return Value(type=arguments[0].text.lower().removesuffix(".1"), fields={})
+        value = Value(type=kind, fields={}, traces=self.gathered(arguments, "new " + kind, node.line))
+        if kind == "reflectionfunction" and arguments and value.fields is not None:
+            value.fields["callable"] = arguments[0]
+        if kind in self.owners:
+            for constructor in ("__construct", kind):
+                for function in self.functions.get(constructor, [])[:3]:
+                    if function.owner.lower() == kind:
+                        self.apply(function, arguments)
+        for sink in self.tables.sinks.get("new " + kind, ()):
+            self.reach(sink, Value(), arguments, node)
+        return value
+
+    def opaque(self, node: ir.Opaque) -> Value:
+        if re.search(r"\$_(?:GET|POST|REQUEST|COOKIE|FILES)", node.text, re.IGNORECASE):
+            return Value(traces=(Trace("client", "request (in code too deep to read)", node.line),))
+        return Value()
+
+
+def _has_eval_modifier(pattern: str) -> bool:
+    text = pattern.strip()
+    if len(text) < 2:
+        return False
+    close = {"(": ")", "[": "]", "{": "}", "<": ">"}.get(text[0], text[0])
+    end = text.rfind(close)
+    return end > 0 and "e" in text[end + 1 :] and text[end + 1 :].isalpha()
+
+
+def _next_text(text: str) -> str:
+    """PHP's ++ on text: `Az` becomes `Ba`, `zz` becomes `aaa`."""
+    chars = list(text[-40:])
+    for place in range(len(chars) - 1, -1, -1):
+        char = chars[place]
+        if char == "z":
+            chars[place] = "a"
+        elif char == "Z":
+            chars[place] = "A"
+        elif char == "9":
+            chars[place] = "0"
+        else:
+            chars[place] = chr(ord(char) + 1) if char.isalnum() else char
+            return "".join(chars)
+    first = "a" if chars[0] == "a" else "A" if chars[0] == "A" else "1"
+    return first + "".join(chars)
+
+
+def _as_php(text: str) -> str:
+    """Code as eval takes it: `?>...<?php` switches out of and into code."""
+    if "?>" not in text and "<?" not in text:
+        return text
+    head = text.lstrip()
+    if head.startswith(("<?php", "<?")) and "?>" not in head[:2]:
+        text = "?>" + text
+    text = re.sub(r"\?>(.*?)(?:<\?(?:php\b|=)?|\Z)", lambda m: ";" + "\n" * m.group(1).count("\n"), text, flags=re.DOTALL | re.IGNORECASE)
+    return text
+
+
+__all__ = ["UNKNOWN", "PhpMachine", "as_text", "join_traces"]
