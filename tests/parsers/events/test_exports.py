@@ -1,0 +1,257 @@
+"""Exports of event logs as JSON and XML: the same event in every shape, and text that is no event."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afterpatch.parsers.events import BadEvent, EventRecord, format_of, looks_like_events, read_events
+from afterpatch.parsers.events.jsontext import JsonObject, json_objects
+
+WHEN = datetime(2021, 3, 3, 6, 59, 10, 817000, tzinfo=UTC)
+DATA = {
+    "NewProcessName": r"C:\Windows\System32\cmd.exe",
+    "CommandLine": 'cmd.exe /c "whoami"',
+    "SubjectUserName": "EXCH01$",
+}
+RENDERED: dict[str, Any] = {
+    "Event": {
+        "#attributes": {"xmlns": "http://schemas.microsoft.com/win/2004/08/events/event"},
+        "System": {
+            "Provider": {"#attributes": {"Name": "Microsoft-Windows-Security-Auditing"}},
+            "EventID": {"#attributes": {"Qualifiers": 0}, "#text": 4688},
+            "Level": 0,
+            "TimeCreated": {"#attributes": {"SystemTime": "2021-03-03T06:59:10.817000Z"}},
+            "EventRecordID": 4711,
+            "Channel": "Security",
+            "Computer": "exch01.example.local",
+        },
+        "EventData": DATA,
+    }
+}
+BEATS = {
+    "@timestamp": "2021-03-03T06:59:10.817Z",
+    "event": {"code": "4688", "provider": "Microsoft-Windows-Security-Auditing"},
+    "log": {"level": "information"},
+    "winlog": {
+        "channel": "Security",
+        "event_id": 4688,
+        "provider_name": "Microsoft-Windows-Security-Auditing",
+        "computer_name": "exch01.example.local",
+        "record_id": 4711,
+        "event_data": DATA,
+    },
+}
+OLD_BEATS = {
+    "@timestamp": "2021-03-03T06:59:10.817Z",
+    "event_id": 4688,
+    "log_name": "Security",
+    "source_name": "Microsoft-Windows-Security-Auditing",
+    "computer_name": "exch01.example.local",
+    "record_number": "4711",
+    "level": "Information",
+    "event_data": DATA,
+}
+NXLOG = {
+    "EventTime": "2021-03-03 06:59:10.817",
+    "Hostname": "exch01.example.local",
+    "EventID": 4688,
+    "SourceName": "Microsoft-Windows-Security-Auditing",
+    "Channel": "Security",
+    "RecordNumber": 4711,
+    "Severity": "INFO",
+    "EventType": "AUDIT_SUCCESS",
+    **DATA,
+}
+SPLUNK = {
+    "preview": False,
+    "result": {
+        "_time": "2021-03-03T06:59:10.817+00:00",
+        "EventCode": "4688",
+        "LogName": "Security",
+        "SourceName": "Microsoft-Windows-Security-Auditing",
+        "ComputerName": "exch01.example.local",
+        "RecordNumber": "4711",
+        **DATA,
+    },
+}
+XML = (
+    '<Event xmlns="http://schemas.microsoft.com/win/2004/08/events/event"><System>'
+    '<Provider Name="Microsoft-Windows-Security-Auditing"/><EventID Qualifiers="0">4688</EventID><Level>0</Level>'
+    '<TimeCreated SystemTime="2021-03-03T06:59:10.817000Z"/><EventRecordID>4711</EventRecordID>'
+    "<Channel>Security</Channel><Computer>exch01.example.local</Computer></System><EventData>"
+    r'<Data Name="NewProcessName">C:\Windows\System32\cmd.exe</Data>'
+    '<Data Name="CommandLine">cmd.exe /c &quot;whoami&quot;</Data><Data Name="SubjectUserName">EXCH01$</Data>'
+    "</EventData></Event>"
+)
+SPLUNK_XML = {"result": {"_raw": XML, "_time": "1614754750"}}
+VELOCIRAPTOR = {
+    "System": {
+        "Provider": {"Name": "Microsoft-Windows-Security-Auditing"},
+        "EventID": {"Value": 4688},
+        "TimeCreated": {"SystemTime": 1614754750.817},
+        "EventRecordID": 4711,
+        "Channel": "Security",
+        "Computer": "exch01.example.local",
+    },
+    "EventData": DATA,
+    "Message": "A new process has been created.",
+}
+ELASTIC = {"hits": {"hits": [{"_index": "x", "_source": BEATS}]}}
+SHAPES = {
+    "evtx_dump": RENDERED, "beats": BEATS, "old-beats": OLD_BEATS, "nxlog": NXLOG, "splunk": SPLUNK, "splunk-xml": SPLUNK_XML,
+    "velociraptor": VELOCIRAPTOR, "elastic": ELASTIC,
+}  # fmt: skip
+
+
+def only(data: bytes) -> EventRecord:
+    found = list(read_events(data))
+    assert len(found) == 1, found
+    assert isinstance(found[0], EventRecord), found
+    return found[0]
+
+
+def same(record: EventRecord) -> None:
+    assert (record.provider, record.channel, record.event_id) == ("Microsoft-Windows-Security-Auditing", "Security", 4688)
+    assert (record.computer, record.record_id) == ("exch01.example.local", 4711)
+    assert record.time is not None
+    assert abs((record.time - WHEN).total_seconds()) < 0.001
+    assert {name: record.fields[name] for name in DATA} == DATA
+    assert (record.fields["EventID"], record.fields["Channel"]) == ("4688", "Security")
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+@pytest.mark.parametrize("form", ["line", "pretty", "array"])
+def test_the_same_event_in_every_shape(shape: str, form: str) -> None:
+    value = [SHAPES[shape]] if form == "array" else SHAPES[shape]
+    data = orjson.dumps(value, option=orjson.OPT_INDENT_2 if form == "pretty" else 0) + b"\n"
+    assert format_of(data) == "json"
+    assert looks_like_events(data)
+    same(only(data))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("around", ["{}", "<Events>{}</Events>", '<?xml version="1.0"?>\r\n{}\r\n', "Record 7\n{}\n"])
+def test_xml(encoding: str, around: str) -> None:
+    data = around.format(XML).encode(encoding)
+    assert format_of(data) == "xml"
+    same(only(data))
+
+
+def test_get_winevent() -> None:
+    value = {
+        "Id": 4688, "ProviderName": "Microsoft-Windows-Security-Auditing", "LogName": "Security", "RecordId": 4711, "Level": 0,
+        "MachineName": "exch01.example.local", "TimeCreated": "/Date(1614754750817)/", "Message": "m",
+        "Properties": [{"Value": "S-1-5-18"}, {"Value": "EXCH01$"}],
+    }  # fmt: skip
+    record = only(orjson.dumps([value]))
+    assert record.time is not None
+    assert record.time.replace(microsecond=0) == WHEN.replace(microsecond=0)
+    assert (record.record_id, record.fields["Data"], record.fields["Message"]) == (4711, "S-1-5-18\nEXCH01$", "m")
+
+
+def test_a_bad_event_spoils_no_other() -> None:
+    lines = [orjson.dumps(RENDERED), b'{"Event": {"System": {', orjson.dumps({"a": 1}), orjson.dumps(NXLOG), b"", b"x"]
+    found = list(read_events(b"\n".join(lines)))
+    assert [one.reason if isinstance(one, BadEvent) else one.event_id for one in found] == [
+        4688, "event-json", "event-shape", 4688, "event-json",
+    ]  # fmt: skip
+    broken = XML.replace("</System>", "")
+    found = list(read_events((broken + XML + XML[:200]).encode()))
+    assert [one.reason if isinstance(one, BadEvent) else one.event_id for one in found][-2:] == [4688, "event-cut"]
+
+
+def test_pretty_objects_after_a_broken_one() -> None:
+    pretty = orjson.dumps(RENDERED, option=orjson.OPT_INDENT_2)
+    data = b"Record 1\n" + pretty + b"\nRecord 2\n" + pretty[: len(pretty) // 2] + b"\nRecord 3\n" + pretty + b"\n"
+    found = list(read_events(data))
+    assert [isinstance(one, EventRecord) for one in found] == [True, False, True]
+
+
+def test_entities_are_not_expanded() -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]>' + XML.replace("EXCH01$", "&a;&a;")
+    records = [one for one in read_events(bomb.encode()) if isinstance(one, EventRecord)]
+    assert all("aaaa" not in one.fields.get("SubjectUserName", "") for one in records)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[", b"[[[[", b"{}", b"nothing", b'{"a":' * 5000, b"<Event", b"<Event>" * 1000])
+def test_other_text_gives_no_record(data: bytes) -> None:
+    assert not [one for one in read_events(data) if isinstance(one, EventRecord)]
+    assert not looks_like_events(data) or data.startswith(b"<Event")
+
+
+def test_positions_get_names() -> None:
+    values = [
+        "New-MailboxExportRequest",
+        "{Mailbox=user1, FilePath=\\\\localhost\\C$\\example.aspx}",
+        "example.local/Users/admin1",
+    ]
+    event = orjson.loads(orjson.dumps(RENDERED))
+    event["Event"]["System"]["Provider"]["#attributes"]["Name"] = "MSExchange CmdletLogs"
+    event["Event"]["System"]["EventID"] = 1
+    event["Event"]["EventData"] = {"Data": {"#text": values}}
+    record = only(orjson.dumps(event))
+    assert record.fields["cmdlet.parameters"] == ' -Mailbox "user1" -FilePath "\\\\localhost\\C$\\example.aspx"'
+    assert record.fields["cmdlet.caller"] == "example.local/Users/admin1"
+    assert record.fields["Data"] == "\n".join(values)
+
+
+def test_crash_reports_are_taken_apart() -> None:
+    event = orjson.loads(orjson.dumps(RENDERED))
+    event["Event"]["System"]["Provider"]["#attributes"]["Name"] = "MSExchange Common"
+    event["Event"]["System"]["EventID"] = 4999
+    event["Event"]["EventData"] = {
+        "Data": {
+            "#text": [
+                "7436",
+                "E12IIS, c-RTL-AMD64, 15.01.1979.003, w3wp#MSExchangeServicesAppPool, M.E.A, Load, System.IO.IOException, 1a",
+            ]
+        }
+    }
+    fields = only(orjson.dumps(event)).fields
+    assert (fields["AppPool"], fields["Build"]) == ("MSExchangeServicesAppPool", "15.01.1979.003")
+    assert (fields["CrashProcess"], fields["ExceptionType"]) == ("w3wp", "System.IO.IOException")
+
+
+def test_web_events_name_page_and_client() -> None:
+    values = ["3005", "An unhandled exception has occurred.", *["x"] * 15, "System.Exception", "m",
+              "https://mail.example.com/owa/auth/example.aspx", "/owa/auth/example.aspx", "203.0.113.36", ""]  # fmt: skip
+    event = orjson.loads(orjson.dumps(RENDERED))
+    event["Event"]["System"]["Provider"]["#attributes"]["Name"] = "ASP.NET 4.0.30319.0"
+    event["Event"]["System"]["EventID"] = 1309
+    event["Event"]["EventData"] = {"Data": {"#text": values}}
+    fields = only(orjson.dumps(event)).fields
+    assert (fields["RequestPath"], fields["UserHostAddress"]) == ("/owa/auth/example.aspx", "203.0.113.36")
+    assert (fields["EventCode"], fields["ExceptionType"]) == ("3005", "System.Exception")
+
+
+def test_user_data_keeps_the_systems_channel() -> None:
+    event = orjson.loads(orjson.dumps(RENDERED))
+    del event["Event"]["EventData"]
+    event["Event"]["UserData"] = {"LogFileCleared": {"SubjectUserName": "admin1", "Channel": "Application", "BackupPath": None}}
+    record = only(orjson.dumps(event))
+    assert (record.channel, record.fields["UserData_Channel"]) == ("Security", "Application")
+    assert (record.fields["SubjectUserName"], record.fields["BackupPath"]) == ("admin1", "")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=12), min_size=1, max_size=4), max_size=6), st.booleans())
+def test_every_object_is_given_once(objects: list[dict[str, str]], pretty: bool) -> None:
+    option = orjson.OPT_INDENT_2 if pretty else 0
+    data = b"\n".join(orjson.dumps(one, option=option) for one in objects)
+    found = [one.value for one in json_objects(io.BytesIO(data)) if isinstance(one, JsonObject)]
+    assert found == objects
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400))
+def test_any_bytes_end(data: bytes) -> None:
+    for head in (b"", b"{", b"[", b"<Event>", b"ElfFile\0"):
+        for one in read_events(head + data):
+            assert isinstance(one, EventRecord | BadEvent)
