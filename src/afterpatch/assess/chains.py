@@ -9,10 +9,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from afterpatch.assess.findings import Hit
 from afterpatch.model import STAGES, Actor, Chain, Finding, TimelineEntry, stage_rank, to_iso
+from afterpatch.model.shipped import shipped_yaml
 
 JOIN = timedelta(minutes=5)  # how far rows of a back-end log may lie from front-end rows of the same act
 LOOKING_ROLES = frozenset(("scanner", "admin"))
@@ -44,7 +43,7 @@ class Way:
 @cache
 def ways() -> dict[str, Way]:
     """All ways in, in the order of chains.yml."""
-    table = yaml.safe_load(resources.files("afterpatch.assess").joinpath("chains.yml").read_text("utf-8"))
+    table = shipped_yaml(resources.files("afterpatch.assess").joinpath("chains.yml").read_text("utf-8"))
     return {entry["id"]: _way(entry) for entry in table["chains"]}
 
 

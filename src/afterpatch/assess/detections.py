@@ -8,8 +8,6 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
 from afterpatch.assess.options import Options
 from afterpatch.detect.plane.plan import Plan, make_plan
 from afterpatch.detect.sigma.cache import load_rules_cached
@@ -17,6 +15,7 @@ from afterpatch.detect.sigma.compile import CompiledRule, compile_rules
 from afterpatch.detect.sigma.model import RuleSet
 from afterpatch.knowledge.indicators import Indicator, Matcher, carried, load_user
 from afterpatch.model import Notice
+from afterpatch.model.shipped import shipped_yaml
 
 RULES = Path(str(resources.files("afterpatch.detect"))) / "rules"
 
@@ -57,7 +56,7 @@ def rule_folders(more: Sequence[Path] = ()) -> list[Path]:
 def frequent_pages() -> tuple[str, ...]:
     """Pages the byte scan passes over."""
     text = resources.files("afterpatch.detect.plane").joinpath("frequent_pages.yml").read_text("utf-8")
-    return tuple(yaml.safe_load(text))
+    return tuple(shipped_yaml(text))
 
 
 def _correlated(rules: RuleSet) -> Mapping[str, tuple[str, ...]]:

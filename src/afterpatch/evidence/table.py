@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-import yaml
+from afterpatch.model.shipped import shipped_yaml
 
 OTHER = "other"
 Anchor = tuple[re.Pattern[str], ...]  # one expression a path component, lower case
@@ -130,7 +130,7 @@ def _anchors(items: Iterable[str]) -> tuple[Anchor, ...]:
 def load_table() -> Table:
     """The shipped table."""
     text = resources.files("afterpatch.evidence").joinpath("artifacts.yml").read_text("utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = shipped_yaml(text)
     return Table(
         paths=PathTable(tuple(path_rule(row["kind"], item) for row in data["paths"] for item in row["match"])),
         anchors=_anchors(data["anchors"]),

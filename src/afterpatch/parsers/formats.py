@@ -13,7 +13,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-import yaml
+from afterpatch.model.shipped import shipped_yaml
 
 EXTRA = "extra"  # key of a record's fields: the values behind the last column, joined by the separator
 SCHEMA = "schema"  # key of a record's fields: name of a column list that only the column count suggested
@@ -85,7 +85,7 @@ class Formats:
 @cache
 def formats() -> Formats:
     """The table, read from the package once."""
-    table = yaml.safe_load(files("afterpatch.parsers").joinpath("formats.yml").read_text("utf-8"))
+    table = shipped_yaml(files("afterpatch.parsers").joinpath("formats.yml").read_text("utf-8"))
     by_kind = {kind: _format(kind, entry) for kind, entry in table["formats"].items()}
     aliases = {alias: column for column, names in table["excerpt_columns"].items() for alias in names}
     return Formats(

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -17,7 +16,7 @@ import pytest
 
 import afterpatch.detect as detect
 from afterpatch.detect.sigma.compile import CompiledRule, compile_rules
-from afterpatch.detect.sigma.literals import NEEDLESS_ENCODING, holds
+from afterpatch.detect.sigma.literals import holds
 from afterpatch.detect.sigma.load import load_rules
 from afterpatch.detect.sigma.mapping import MappedView
 from afterpatch.detect.sigma.model import Example, RuleSet
@@ -28,7 +27,6 @@ from afterpatch.parsers.textlog import read_log
 
 RULES = Path(detect.__file__).parent / "rules"
 WHEN = "2021-03-03T06:59:10.000Z"
-_NEEDLESS = re.compile(NEEDLESS_ENCODING)
 
 
 @cache
@@ -76,7 +74,7 @@ def judge(rule: CompiledRule, record: Record) -> bool:
 def is_candidate(rule: CompiledRule, raw: str) -> bool:
     """Whether the scan over bytes would hand the line to the rule."""
     line = raw.encode()
-    return rule.necessary is None or bool(_NEEDLESS.search(line)) or holds(rule.necessary, line)
+    return rule.necessary is None or holds(rule.necessary, line)
 
 
 def fired_on(record: Record, side: str = "") -> set[str]:

@@ -8,10 +8,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from afterpatch.detect.files.item import MAX_RAW, FileFinding
 from afterpatch.model import SEVERITIES, severity_at_least
+from afterpatch.model.shipped import shipped_yaml
 
 PACKAGE = "afterpatch.detect.files"
 TABLES = ("oabdump", "places", "stock", "published", "compiled", "iis", "transport")
@@ -70,7 +69,7 @@ def parse_meta(identifier: str, raw: Mapping[str, Any], shared: Mapping[str, Any
 @cache
 def load_table(name: str) -> Mapping[str, CheckMeta]:
     """All detections of one `.yml` beside the code."""
-    raw = yaml.safe_load(resources.files(PACKAGE).joinpath(f"{name}.yml").read_text(encoding="utf-8"))
+    raw = shipped_yaml(resources.files(PACKAGE).joinpath(f"{name}.yml").read_text(encoding="utf-8"))
     shared = raw.pop("shared", {})
     return {str(key): parse_meta(str(key), value, shared) for key, value in raw.items()}
 
@@ -78,7 +77,7 @@ def load_table(name: str) -> Mapping[str, CheckMeta]:
 @cache
 def load_data(name: str) -> Any:
     """A data file of the checks (names, places, property names): plain YAML."""
-    return yaml.safe_load(resources.files(PACKAGE).joinpath("data", f"{name}.yml").read_text(encoding="utf-8"))
+    return shipped_yaml(resources.files(PACKAGE).joinpath("data", f"{name}.yml").read_text(encoding="utf-8"))
 
 
 @cache

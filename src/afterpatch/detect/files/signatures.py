@@ -9,8 +9,6 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import CheckMeta, excerpt, parse_meta
 from afterpatch.detect.files.paths import file_name, is_server_page, stem_and_extension
@@ -18,6 +16,7 @@ from afterpatch.detect.files.views import encode_table, narrow, unpermute
 from afterpatch.detect.yara.compile import OURS, rule_meta
 from afterpatch.detect.yara.scan import Match, scan_views
 from afterpatch.model import SEVERITIES, severity_at_least
+from afterpatch.model.shipped import shipped_yaml
 
 MAX_PLAIN = 1024 * 1024
 _ESCAPE = re.compile(rb"\\u00([0-7][0-9a-fA-F])|\\U000000([0-7][0-9a-fA-F])|\\x([2-7][0-9a-fA-F])")
@@ -75,7 +74,7 @@ def _externals(item: FileItem) -> dict[str, str]:
 @cache
 def _groups() -> dict[str, Any]:
     source = resources.files("afterpatch.detect.yara").joinpath("groups.yml")
-    return dict(yaml.safe_load(source.read_text(encoding="utf-8")))
+    return dict(shipped_yaml(source.read_text(encoding="utf-8")))
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 CHUNK = 1 << 20  # bytes read at once: what a core's cache holds; larger pieces halve the speed
@@ -74,9 +75,15 @@ class Joined:
         return self._stream.read(size)
 
 
+@lru_cache(maxsize=1)
+def _buffer(size: int) -> bytearray:
+    """The buffer of this process: one log is read at a time."""
+    return bytearray(size)
+
+
 def chunks(stream: Counted, size: int = CHUNK) -> Iterator[Chunk]:
     """Pieces of about `size` bytes, cut behind a line feed, in one buffer that is used again and again."""
-    buffer = bytearray(size)
+    buffer = _buffer(size)
     rest, offset = 0, 0  # bytes of an unfinished line at the start of the buffer
     while True:
         if rest > len(buffer) // 2:

@@ -53,8 +53,7 @@ class Judge:
         return found
 
     def _asks_pages(self, needles: Collection[int]) -> bool:
-        roles = self._plan.roles
-        return roles.encoded in needles or not roles.pages.isdisjoint(needles)
+        return not self._plan.roles.pages.isdisjoint(needles)
 
     def _rules(self, kind: str, needles: Collection[int] | None) -> Iterable[int]:
         mine = self._plan.rules_of_kind.get(kind)
@@ -65,8 +64,6 @@ class Judge:
         wanted = set(self._plan.always.get(kind, ()))
         for needle in needles:
             wanted.update(self._plan.roles.rules[needle])
-        if self._plan.roles.encoded in needles:
-            wanted.update(self._plan.decoded.get(kind, ()))
         return sorted(wanted & mine)
 
     def _matches(self, rule: CompiledRule, view: MappedView) -> bool:

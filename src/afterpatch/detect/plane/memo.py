@@ -114,7 +114,7 @@ class Memo:
 
     def _union(self, needles: frozenset[int]) -> frozenset[str] | None:
         roles = self._plan.roles
-        if roles.indicators & needles or roles.encoded in needles:
+        if roles.indicators & needles:
             return None
         kind = self._form.record_kind
         numbers = {number for needle in needles for number in roles.rules[needle]}

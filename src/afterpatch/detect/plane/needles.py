@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import ahocorasick_rs
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afterpatch.detect import kept
-from afterpatch.detect.sigma.literals import expression, frequency
+from afterpatch.detect.sigma.literals import UNUSUAL_PARTS, frequency, spellings
 
 hyperscan: Any
 try:
@@ -39,8 +38,8 @@ class Needle:
     expression: bytes = b""
 
 
-FREQUENT = 0.03  # share of lines from which a literal is not worth searching alone
-_PUNCTUATION = bytes(range(33)) + b"!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~"
+UNUSUAL_GROUP = 0  # the engine's group that finds lines with an unusual spelling
+FREQUENT = 0.04  # share of lines from which a literal is not worth searching alone
 _WORDS = re.compile(rb"[a-z0-9_]+")
 
 
@@ -50,23 +49,11 @@ def longest_piece(literal: bytes) -> bytes:
     return min(pieces, key=lambda piece: (frequency(piece), -len(piece))) if pieces else literal
 
 
-@lru_cache(maxsize=8192)
-def _pattern(literal: bytes) -> re.Pattern[bytes]:
-    return re.compile(expression(literal), re.IGNORECASE)
-
-
-def _pair(ordered: Sequence[bytes]) -> bytes:
-    """An expression for the two rarest of several frequent literals, in either order; b"" where they could overlap."""
-    if len(ordered) < 2:
+def _pair(one: bytes, other: bytes) -> bytes:
+    """An expression for two frequent literals in either order; b"" where they could overlap in a line."""
+    if any(one[-n:] == other[:n] or other[-n:] == one[:n] for n in range(1, min(len(one), len(other)) + 1)):
         return b""
-    one, other = (literal.strip(_PUNCTUATION) for literal in ordered[:2])
-    if (
-        not one
-        or not other
-        or any(one[-n:] == other[:n] or other[-n:] == one[:n] for n in range(1, min(len(one), len(other)) + 1))
-    ):
-        return b""
-    left, right = expression(one), expression(other)
+    left, right = re.escape(one), re.escape(other)
     return b"(?:%s[^\n]*%s|%s[^\n]*%s)" % (left, right, right, left)
 
 
@@ -78,14 +65,14 @@ class Needles:
     def __init__(self, needles: Mapping[int, Needle], *, force_fallback: bool = False) -> None:
         self.needles = dict(needles)
         self.engine = "none" if not needles else "aho-corasick" if force_fallback or hyperscan is None else "hyperscan"
-        groups: dict[bytes, list[int]] = {}
+        groups: dict[bytes, list[int]] = {b"%": []}  # the first group: lines with an unusual spelling
         for number, needle in self.needles.items():
             groups.setdefault(self._searched(needle), []).append(number)
         self.groups = tuple(map(tuple, groups.values()))
         if self.engine == "hyperscan":
-            self._compile_hyperscan(list(groups))
+            self._compile_hyperscan([*UNUSUAL_PARTS, *list(groups)[1:]])
         elif self.engine == "aho-corasick":
-            self._automaton = ahocorasick_rs.BytesAhoCorasick(list(groups))
+            self._automaton = ahocorasick_rs.BytesAhoCorasick([*groups, b"//"])
 
     def _searched(self, needle: Needle) -> bytes:
         ordered = sorted(needle.literals, key=lambda literal: (frequency(literal), literal))
@@ -93,8 +80,9 @@ class Needles:
             return longest_piece(ordered[0])
         if needle.expression:
             return needle.expression
-        pair = _pair(ordered) if frequency(ordered[0]) > FREQUENT else b""
-        return pair or expression(ordered[0])
+        if len(ordered) > 1 and frequency(ordered[0]) > FREQUENT:
+            return _pair(*ordered[:2]) or re.escape(ordered[0])
+        return re.escape(ordered[0])
 
     def _compile_hyperscan(self, expressions: list[bytes]) -> None:
         key = hashlib.sha256(_ENGINE + b"\0".join(expressions)).hexdigest()
@@ -107,18 +95,28 @@ class Needles:
             except hyperscan.error:
                 pass
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        flags = [hyperscan.HS_FLAG_CASELESS] * len(expressions)
-        self._database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=flags)
+        ids = [UNUSUAL_GROUP] * len(UNUSUAL_PARTS) + list(range(1, len(self.groups)))
+        self._database.compile(expressions=expressions, ids=ids, flags=[hyperscan.HS_FLAG_CASELESS] * len(ids))
         kept.store("needles", key, hyperscan.dumpb(self._database))
 
-    def confirmed(self, groups: Iterable[int], line: bytes) -> set[int]:
-        """The needles of these groups whose literals are all in the line."""
-        return {number for group in groups for number in self.groups[group] if self._holds(self.needles[number], line)}
+    def confirmed(self, groups: set[int], line: bytes) -> set[int]:
+        """The needles whose literals are all in the line; an unusual line is searched in its plain spellings too."""
+        known: tuple[bytes, ...] = (line.lower(),)
+        if UNUSUAL_GROUP in groups:
+            known = spellings(line)
+            groups = groups.union(group for each in known[1:] for group, _end in self.scan(each))
+        return {
+            number
+            for group in groups
+            if group != UNUSUAL_GROUP
+            for number in self.groups[group]
+            if self._holds(self.needles[number], known)
+        }
 
-    def _holds(self, needle: Needle, line: bytes) -> bool:
-        if needle.expression or (len(needle.literals) == 1 and self.engine == "hyperscan"):
+    def _holds(self, needle: Needle, known: tuple[bytes, ...]) -> bool:
+        if needle.expression and self.engine == "hyperscan":
             return True
-        return all(_pattern(literal).search(line) for literal in needle.literals)
+        return all(any(literal in each for each in known) for literal in needle.literals)
 
     def scan(self, data: bytes | memoryview) -> list[tuple[int, int]]:
         """(group, offset of the last byte + 1) of every match in `data`, in no particular order."""
@@ -134,7 +132,8 @@ class Needles:
             self._database.scan(data, match_event_handler=on_match)
             return found
         matches = self._automaton.find_matches_as_indexes(bytes(data).lower(), overlapping=True)
-        return [(group, end) for group, _start, end in matches]
+        last = len(self.groups)
+        return [(group if group < last else UNUSUAL_GROUP, end) for group, _start, end in matches]
 
 
 def lines_of(matches: Iterable[tuple[int, int]], line_ends: NDArray[np.int64]) -> dict[int, set[int]]:

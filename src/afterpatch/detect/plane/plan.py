@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,13 +10,9 @@ from typing import Protocol
 from afterpatch.detect.plane.needles import Needle, Needles
 from afterpatch.detect.plane.pages import page_needles
 from afterpatch.detect.sigma.compile import CompiledRule, compile_node
-from afterpatch.detect.sigma.literals import NEEDLESS_ENCODING
 from afterpatch.detect.sigma.model import All, Node, Not, items_of
 from afterpatch.detect.sigma.view import DictView
 from afterpatch.parsers.formats import formats
-
-# A percent-encoded letter or digit: nobody needs to encode those, so the line is read by every rule on decoded URLs.
-ENCODED = Needle((b"%",), NEEDLESS_ENCODING)
 
 
 class IndicatorMatcher(Protocol):
@@ -32,7 +29,6 @@ class Roles:
     rules: tuple[tuple[int, ...], ...]
     pages: frozenset[int]
     indicators: frozenset[int]
-    encoded: int
 
 
 @dataclass(slots=True)
@@ -43,7 +39,6 @@ class Plan:
     roles: Roles
     rules_of_kind: dict[str, frozenset[int]]
     always: dict[str, tuple[int, ...]]  # rules without necessary literals: they judge every row of the kind
-    decoded: dict[str, tuple[int, ...]]  # rules on decoded URLs
     correlated: Mapping[str, tuple[str, ...]]  # rule id -> fields its correlations need
     matcher: IndicatorMatcher | None
     wanted: dict[str, tuple[int, ...]]  # kind -> needles that mean something in its logs
@@ -62,20 +57,6 @@ class Plan:
 
 PAGE = "url.page"
 WEB_KINDS = frozenset(("iis", "httpproxy"))
-DECODED_FIELDS = frozenset(
-    [
-        "url.full",
-        "url.path",
-        "url.query",
-        "url.page",
-        "url.original",
-        "cs-uri",
-        "cs-uri-query",
-        "cs-uri-stem",
-        "c-uri",
-        "cs-uri-path",
-    ]
-)
 
 
 def make_plan(
@@ -87,8 +68,8 @@ def make_plan(
     force_fallback: bool = False,
 ) -> Plan:
     """The plan for these rules. `frequent_pages`: shipped pages that are not even parsed (lower-case URL paths)."""
-    needles: list[Needle] = [ENCODED, *page_needles(sorted(frequent_pages), sorted(formats().executable))]
-    pages = frozenset(range(1, len(needles)))
+    needles = page_needles(sorted(frequent_pages), sorted(formats().executable))
+    pages = frozenset(range(len(needles)))
     numbers: dict[tuple[bytes, ...], int] = {}
     triggered: list[list[int]] = [[] for _ in needles]
     always: dict[str, list[int]] = {}
@@ -108,7 +89,8 @@ def make_plan(
                     triggered.append([])
                 triggered[numbers[key]].append(number)
     first_indicator = len(needles)
-    needles += [Needle((literal.lower(),)) for literal in (matcher.literals() if matcher else ())]
+    listed = matcher.literals() if matcher else ()
+    needles += [Needle((literal.lower(),), re.escape(literal.lower())) for literal in listed]
     triggered += [[] for _ in range(len(needles) - first_indicator)]
     indicators = frozenset(range(first_indicator, len(needles)))
     kinds = sorted({kind for rule in rules for kind in rule.kinds})
@@ -118,14 +100,9 @@ def make_plan(
             rules=tuple(tuple(each) for each in triggered),
             pages=pages,
             indicators=indicators,
-            encoded=0,
         ),
         rules_of_kind={kind: frozenset(i for i, rule in enumerate(rules) if kind in rule.kinds) for kind in kinds},
         always={kind: tuple(each) for kind, each in always.items()},
-        decoded={
-            kind: tuple(i for i, rule in enumerate(rules) if kind in rule.kinds and rule.fields & DECODED_FIELDS)
-            for kind in kinds
-        },
         correlated=correlated,
         matcher=matcher,
         wanted={kind: _wanted(kind, rules, triggered, pages, indicators) for kind in formats().by_kind},
@@ -143,8 +120,7 @@ def _wanted(
 ) -> tuple[int, ...]:
     """The needles that lead to a rule of this kind of log, to an indicator, or to an unusual page of a web log."""
     of_rules = {n for n, numbers in enumerate(triggered) if any(kind in rules[number].kinds for number in numbers)}
-    encoded = {0} if any(kind in rule.kinds and rule.fields & DECODED_FIELDS for rule in rules) else set()
-    return tuple(sorted(of_rules | encoded | (pages if kind in WEB_KINDS else set()) | indicators))
+    return tuple(sorted(of_rules | (pages if kind in WEB_KINDS else set()) | indicators))
 
 
 def passes_over(rule: CompiledRule, frequent: Sequence[str]) -> bool:

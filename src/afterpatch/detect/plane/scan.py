@@ -223,7 +223,6 @@ class _Worker:
         piece = _Piece(chunk.data, offset, self._scan.lines, view, lines, plain, seconds, needles)
         self._clock(seconds[plain])
         self._walk(piece)
-        self._sample_joins(piece)
 
     def _candidates(self, data: memoryview, lines: Lines) -> dict[int, set[int]]:
         """Line of the chunk -> needles of this kind of log that are in it."""
@@ -272,21 +271,25 @@ class _Worker:
         separators = self._counter(piece, ord(self._parser.format.separator))
         quotes = self._counter(piece, 34) if self._parser.format.quoted and (piece.view == 34).any() else None
         waiting = piece.plain.copy()
+        flushed = 0
         for index in sorted(set(np.flatnonzero(~piece.plain).tolist()) | set(piece.needles)):
-            if not piece.plain[index] and not 48 <= piece.view[piece.lines.start[index]] <= 57:
-                self._flush(piece, separators, quotes, waiting, index)
+            if index > flushed and not piece.plain[index] and not 48 <= piece.view[piece.lines.start[index]] <= 57:
+                self._flush(piece, separators, quotes, waiting, flushed, index)
+                flushed = index
+            flushed += index == flushed
             waiting[index] = False
             self._exact(piece, index)
-        self._flush(piece, separators, quotes, waiting, len(piece.lines))
+        self._flush(piece, separators, quotes, waiting, flushed, len(piece.lines))
 
     @staticmethod
     def _counter(piece: _Piece, value: int) -> Int:
         return ByteCounter(piece.view, value).between(piece.lines.start, piece.lines.end)
 
-    def _flush(self, piece: _Piece, separators: Int, quotes: Int | None, waiting: NDArray[np.bool_], end: int) -> None:
-        """Accounts for the waiting lines before `end` under the column list in force."""
-        rows = np.flatnonzero(waiting[:end])
-        waiting[:end] = False
+    def _flush(
+        self, piece: _Piece, separators: Int, quotes: Int | None, waiting: NDArray[np.bool_], start: int, end: int
+    ) -> None:
+        """Accounts for the waiting lines of [start, end) under the column list in force."""
+        rows = np.flatnonzero(waiting[start:end]) + start
         if not len(rows):
             return
         parser = self._parser
@@ -338,7 +341,7 @@ class _Worker:
     def _exact(self, piece: _Piece, index: int) -> None:
         needles = piece.needles.get(index, _NONE)
         line = self._line(piece, index)
-        key = self._key(piece, index, line, needles) if needles and piece.plain[index] and not self._all else None
+        key = self._key(line, needles) if needles and piece.plain[index] and not self._all else None
         if key is not None and self._memo.is_quiet(key):
             self._scan.lines += 1
             self._scan.records += 1
@@ -348,7 +351,7 @@ class _Worker:
         elif self._outcome(self._parser.feed(line), needles) and key is not None:
             self._memo.remember(key)
 
-    def _key(self, piece: _Piece, index: int, line: Line, needles: set[int]) -> tuple[object, ...] | None:
+    def _key(self, line: Line, needles: set[int]) -> tuple[object, ...] | None:
         """What tells a plain row apart for its rules; None where it must be read exactly."""
         parser = self._parser
         if not parser.columns or parser.schema or not self._time_first():
@@ -357,19 +360,6 @@ class _Worker:
         if values is None or len(values) < len(parser.columns):
             return None
         return self._memo.key(needles, parser.columns, values)
-
-    def _sample_joins(self, piece: _Piece) -> None:
-        """A few request ids of every chunk, so that the logs of one server find each other."""
-        if len(self._scan.joins) >= MAX_JOINS or not self._parser.columns:
-            return
-        where = np.flatnonzero(piece.plain)
-        for index in where[:: max(1, len(where) // 4)].tolist()[:4]:
-            line = self._line(piece, index)
-            text = line.data.decode("utf-8", "replace")
-            values = self._parser.split(text)
-            record = self._parser.record(line, text, values) if values is not None else None
-            if isinstance(record, Record):
-                self._join(record)
 
     def _clock(self, seconds: Int) -> None:
         """Counts how often the clock runs back by more than an hour from one row to the next."""

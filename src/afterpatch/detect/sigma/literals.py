@@ -4,10 +4,8 @@
 letter case aside. The scan over bytes looks for these and only the lines it finds are parsed and judged.
 
 What is in a value is in the line, but not letter by letter: IIS writes `+` for a space and percent-encodes, CSV doubles
-quotes, commas and line ends are replaced. So a literal is cut where that may happen (FieldMapping.literal_class); in
-URLs and client names everything stays side by side, and `expression` says how it may be written.
-Letters and digits that are percent-encoded without need break this; lines with NEEDLESS_ENCODING must be candidates
-of every rule.
+quotes, commas and line ends are replaced, slashes may be doubled or turned. So a literal is cut where that may happen
+(FieldMapping.literal_class), and a line that spells something unusually (UNUSUAL) is looked at in its plain spellings too.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from functools import lru_cache
 from afterpatch.detect.sigma.mapping import ADJACENT, COMPUTED, PLAIN, FieldMapping, default_mappings
 from afterpatch.detect.sigma.model import All, Item, Node, Not, Part, Regex, Text, Value, Wild
 from afterpatch.detect.sigma.regex_literals import required_runs
+from afterpatch.parsers.urls import decode_once
 
 MAX_CLAUSES = 256
 MAX_LITERALS = 4
@@ -28,8 +27,13 @@ MAX_PRODUCT = 64
 COMMON_SHARE, LESS_COMMON_SHARE, LETTERS_PER_TENTH = 0.2, 0.05, 2.5
 MAX_NARROWED = 64
 MIN_LENGTH = 3
-NEEDLESS_ENCODING = rb"%(?:25)*(?:[uU]00)?(?:3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
-"""A letter, digit or `_` that is percent-encoded, once or more often, as `%41` or as IIS reads `%u0041`."""
+UNUSUAL_PARTS = (
+    rb"%(?:25)*(?:[uU][0-9a-fA-F]{4}|2[defDEF]|3[0-9aAdD]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])",
+    rb"[^:\r\n]//",
+)
+"""A line to be read in its plain spellings too: a letter, digit or one of `_-./=~:` percent-encoded (once or more often, or
+as IIS reads `%u0041`), or a doubled slash that is no `://`."""
+UNUSUAL = b"|".join(UNUSUAL_PARTS)
 
 _RUNS = {
     True: re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.~:/$-]*[A-Za-z0-9_])?"),
@@ -38,8 +42,10 @@ _RUNS = {
 
 _WORDS = re.compile(r"[a-z0-9_]+")
 
-_FOREIGN = re.compile(r"[^\x21-\x7e ]+|\?+")
-_PIECE = re.compile(rb"[a-z0-9_]+|[ ,+]+|[/\\]+|.", re.DOTALL)
+_CUT = re.compile(r"[^A-Za-z0-9_./=~:-]+|/{2,}")
+_TURNED = re.compile(rb"[/\\]+")
+_UNUSUAL = re.compile(UNUSUAL)
+MAX_LINE = 1 << 16  # of a longer line only the start is respelled
 
 Clause = tuple[bytes, ...]
 Clauses = tuple[Clause, ...]
@@ -56,27 +62,27 @@ Cut = Callable[[str], list[str]]
 
 
 def _side_by_side(text: str) -> list[str]:
-    """The pieces of an address or client name; cut at characters outside ASCII, and at `?`: stem and query may stand in
-    columns far apart."""
-    parts = (part.lower() for part in _FOREIGN.split(text))
-    return [part for part in parts if sum(map(len, _WORDS.findall(part))) >= MIN_LENGTH - (not part[:1].isalnum())]
+    """The pieces of an address or client name that stand in a plainly spelled line as they are."""
+    parts = (part.lower() for part in _CUT.split(text))
+    return [part for part in parts if _is_long(part)]
 
 
-def expression(literal: bytes) -> bytes:
-    """A literal as a regular expression for caseless search in a raw line. Between letters and digits a character may
-    stand as it is or percent-encoded, blanks, commas and `+` for each other, slashes for backslashes and doubled."""
-    return b"".join(_rendered(piece) for piece in _PIECE.findall(literal))
+def _is_long(part: str) -> bool:
+    """Enough to search for: three letters or digits, two behind a `.` or `/`, one in `=c:`."""
+    letters = sum(map(len, _WORDS.findall(part)))
+    return letters >= MIN_LENGTH or (letters == 2 and part[:1] in "./=") or (letters == 1 and len(part) > 2 and part[0] == "=")
 
 
-def _rendered(piece: bytes) -> bytes:
-    if piece[:1].isalnum() or piece[:1] == b"_":
-        return piece
-    if piece[:1] in b" ,+":
-        return rb"(?:[ ,+]|%(?:25)*(?:u00)?(?:20|2c|2b))+"
-    if piece[:1] in b"/\\":
-        return rb"(?:[/\\]|%(?:25)*(?:u00)?(?:2f|5c))+"
-    many = b"+" if piece == b'"' else b""  # CSV doubles quotes
-    return b"(?:%s|%%(?:25)*(?:u00)?%02x)%s" % (re.escape(piece), piece[0], many)
+def spellings(line: bytes) -> tuple[bytes, ...]:
+    """The line in lower case, and for an unusual one also decoded once and twice with plain slashes."""
+    low = line.lower()
+    if _UNUSUAL.search(line) is None:
+        return (low,)
+    text = line[:MAX_LINE].decode("utf-8", "replace")
+    once = decode_once(text)
+    found = (text, once, decode_once(once))
+    plain = (_TURNED.sub(b"/", each.encode("utf-8", "replace").lower()) for each in found)
+    return tuple(dict.fromkeys((low, *plain)))
 
 
 def _cut(kind: str) -> Cut:
@@ -106,7 +112,8 @@ class _Chooser:
             text = literal.decode("ascii")
             rare = [run for run in _WORDS.findall(text) if run not in self.common]
             words = _WORDS.findall(text)
-            beside = 2.0 * min(2, len(words) - 1) + (0.5 if text != "".join(words) else 0.0)
+            beside = 2.0 * min(2, max(0, len(words) - 1)) + (0.5 if text != "".join(words) else 0.0)
+            beside += 3.0 if text.startswith("=") else 0.0  # a value that begins so is rare
             known = self.worths[literal] = max((len(run) for run in rare), default=0) + beside + len(text) / 100
         return known
 
@@ -249,9 +256,5 @@ def necessary_of(node: Node, mapping: FieldMapping) -> Necessary | None:
 
 def holds(necessary: Necessary, line: bytes) -> bool:
     """Whether a raw line may fire the rule: the slow form of what the scan does."""
-    return any(all(_pattern(literal).search(line) for literal in clause) for clause in necessary.clauses)
-
-
-@lru_cache(maxsize=4096)
-def _pattern(literal: bytes) -> re.Pattern[bytes]:
-    return re.compile(expression(literal), re.IGNORECASE)
+    known = spellings(line)
+    return any(all(any(literal in each for each in known) for literal in clause) for clause in necessary.clauses)
