@@ -1,0 +1,82 @@
+"""The census: files in, counts out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from afterpatch.census import count, trend
+from afterpatch.census.classes import NOTHING, ONLINE, make_classes
+from afterpatch.census.geo import add_places
+from afterpatch.census.merge import merge_hosts
+from afterpatch.census.options import CensusOptions
+from afterpatch.census.result import DIMENSIONS, CensusResult, GroupCount
+from afterpatch.census.sources import load, notices
+from afterpatch.census.store import Store
+from afterpatch.model import Notice
+
+
+def census(paths: Sequence[str | Path], options: CensusOptions | None = None) -> CensusResult:
+    """Reads inventories and scan data of any known format and counts. The result holds a database: close it.
+
+    Raises UsageError for a file that cannot be read or is of no known format. Memory does not grow with the hosts."""
+    options = options or CensusOptions()
+    store = Store(options)
+    try:
+        return _census(store, [Path(path) for path in paths], options)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> CensusResult:
+    inputs, found, rows, bad = [], list[Notice](), 0, 0
+    for path in paths:
+        kind, tally = load(store, path, options)
+        inputs.append((str(path), kind))
+        found += notices(path, tally)
+        rows, bad = rows + tally.rows, bad + tally.bad
+    classes = make_classes(store)
+    found += merge_hosts(store)
+    found += add_places(store, options)
+    earlier = trend.load_earlier(store, options.compare) if options.compare else ()
+    changes = trend.trend(store, classes) if options.compare else ()
+    counted = count.class_hosts(store)
+    online = counted.pop(ONLINE, (0, 0))[0]
+    hosts = {number: hosts for number, (hosts, _shells) in counted.items()}
+    states = count.class_states(store)
+    exposed = count.exposed_classes(states)
+    cves = count.cve_counts(hosts, states, count.claims_of(store))
+    groups, totals = _groups(store, states, exposed)
+    day = count.last_day(store) or options.moment.date()
+    total, open_hosts = sum(hosts.values()), sum(number for key, number in hosts.items() if key in exposed)
+    return CensusResult(
+        inputs=tuple(inputs),
+        rows=rows,
+        bad_rows=bad,
+        hosts=total,
+        without_build=hosts.get(NOTHING, 0),
+        online=online,
+        compromised=sum(shells for _hosts, shells in counted.values()),
+        exposed=open_hosts,
+        cves=cves,
+        groups=groups,
+        group_totals=totals,
+        builds=count.build_counts(classes, hosts, states),
+        trend=changes,
+        series=(*earlier, trend.this_run(day, total, open_hosts, cves)),
+        notices=tuple(found),
+        store=store,
+        paths=tuple(paths),
+    )
+
+
+def _groups(
+    store: Store, states: dict[str, dict[int, tuple[str, bool]]], exposed: frozenset[int]
+) -> tuple[tuple[GroupCount, ...], dict[str, int]]:
+    found: list[GroupCount] = []
+    totals = {}
+    for dimension in DIMENSIONS:
+        groups, totals[dimension] = count.group_counts(store, dimension, states, exposed)
+        found += groups
+    return tuple(found), totals

@@ -1,0 +1,146 @@
+"""What changed since an earlier run: its file holds every host ever seen, so that one who comes back is known."""
+
+# ruff: noqa: S608 - statements are put together out of our own names; values of the input are always bound
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import orjson
+
+from afterpatch.census.classes import NOTHING, ONLINE, Classes
+from afterpatch.census.result import CensusResult, CveCount, Series, TrendCount
+from afterpatch.census.store import Store
+from afterpatch.knowledge import vulnerabilities
+from afterpatch.model import UsageError
+
+SCHEMA = "afterpatch.census-run/1"
+MOST_RUNS = 200
+_COLUMNS = (
+    "host VARCHAR, hid UBIGINT, version VARCHAR, coarse BOOLEAN, day DATE, country VARCHAR, asn BIGINT, sector VARCHAR, "
+    "owner VARCHAR, tag VARCHAR, shell BOOLEAN, present BOOLEAN"
+)
+_PAIRS = """
+SELECT coalesce(o.class, {nothing}), coalesce(n.class, {nothing}), was_there, is_there, sum(hosts)::BIGINT FROM (
+  SELECT o.version AS old_version, o.coarse AS old_coarse, h.version AS new_version, h.coarse AS new_coarse,
+         o.present AS was_there, h.host IS NOT NULL AS is_there, count(*) AS hosts
+  FROM earlier o FULL JOIN hosts h ON o.hid = h.hid AND o.host = h.host GROUP BY ALL)
+LEFT JOIN old_versions o ON o.version = old_version AND o.coarse = old_coarse
+LEFT JOIN versions n ON n.version = new_version AND n.coarse = new_coarse GROUP BY ALL"""
+_FIELDS = ("was_open", "now_open", "remediated", "not_seen", "unclear", "still", "newly_seen", "back_again", "clarified")
+
+
+def load_earlier(store: Store, path: str) -> tuple[Series, ...]:
+    """The table `earlier` out of a run file, and the series of runs it carries. Raises UsageError."""
+    if not Path(path).is_file():
+        raise UsageError(f"{path} does not exist: name the file that an earlier run wrote with --parquet.")
+    try:
+        series = _series(store, path)
+        names = ", ".join(part.split()[0] for part in _COLUMNS.split(","))
+        store.run(f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT {names} FROM read_parquet(?)", path)
+    except (duckdb.Error, ValueError, KeyError, TypeError):
+        raise UsageError(f"{path} is no run of a census: name the file that an earlier run wrote with --parquet.") from None
+    return series
+
+
+def _series(store: Store, path: str) -> tuple[Series, ...]:
+    metadata = dict(store.rows("SELECT decode(key), decode(value) FROM parquet_kv_metadata(?)", path))
+    document = orjson.loads(metadata["afterpatch"])
+    if document["schema"] != SCHEMA:
+        raise ValueError("another schema")
+    return tuple(
+        Series(
+            date.fromisoformat(one["day"]),
+            int(one["hosts"]),
+            int(one["exposed"]),
+            {str(cve): int(n) for cve, n in one["open"].items()},
+        )
+        for one in document["runs"][-MOST_RUNS:]
+    )
+
+
+def trend(store: Store, classes: Classes) -> tuple[TrendCount, ...]:
+    """For each core CVE that was or is open somewhere: what became of the open hosts. Both runs are judged by today's
+    tables, so a change of the tables is no change of a server."""
+    found = store.rows("SELECT version, coarse FROM earlier WHERE version IS NOT NULL AND length(version) <= 64 GROUP BY ALL")
+    rows = ((version, coarse, *sorted_in) for version, coarse in found if (sorted_in := classes.of(version, coarse)) is not None)
+    store.fill("old_versions", "version VARCHAR, coarse BOOLEAN, class INTEGER, key BIGINT", rows)
+    states = _states_of(classes)
+    pairs = list(store.rows(_PAIRS.format(nothing=NOTHING)))
+    counts = (_one(known.cve, states[known.cve], pairs) for known in vulnerabilities.core())
+    return tuple(one for one in counts if one.was_open or one.now_open)
+
+
+def _states_of(classes: Classes) -> dict[str, dict[int, str]]:
+    found = {}
+    for known in vulnerabilities.core():
+        states = {NOTHING: "unknown", ONLINE: "closed"}
+        for one in classes.known.values():
+            states[one.number] = vulnerabilities.state(known.cve, one.build, one.precision).state
+        found[known.cve] = states
+    return found
+
+
+def _one(cve: str, states: Mapping[int, str], pairs: list[tuple[int, int, bool | None, bool, int]]) -> TrendCount:
+    counts = dict.fromkeys(_FIELDS, 0)
+    for old, new, was_there, is_there, hosts in pairs:
+        was = bool(was_there) and states[old] == "open"
+        now = is_there and states[new] == "open"
+        if was:
+            counts["was_open"] += hosts
+        if now:
+            counts["now_open"] += hosts
+        if was or now:
+            counts[_change(states, old, new, was=was, now=now, was_there=was_there, is_there=is_there)] += hosts
+    return TrendCount(cve, **counts)
+
+
+def _change(
+    states: Mapping[int, str], old: int, new: int, *, was: bool, now: bool, was_there: bool | None, is_there: bool
+) -> str:
+    if was:
+        if now:
+            return "still"
+        if not is_there:
+            return "not_seen"
+        return "remediated" if states[new] in ("closed", "not-affected") else "unclear"
+    if was_there is None:
+        return "newly_seen"
+    if not was_there:
+        return "back_again"
+    return "clarified" if states[old] in ("unknown", "configuration") else "back_again"
+
+
+def this_run(result_day: date, hosts: int, exposed: int, cves: tuple[CveCount, ...]) -> Series:
+    """This run as a member of a series: CVEs used in attacks that are open somewhere."""
+    return Series(result_day, hosts, exposed, {one.cve: one.open for one in cves if one.exploited and one.open})
+
+
+def write_run(result: CensusResult, path: str) -> None:
+    """The run file (Parquet): one row a host, with those of the run compared with that are not seen any more."""
+    runs = [
+        {"day": one.day.isoformat(), "hosts": one.hosts, "exposed": one.exposed, "open": one.open}
+        for one in result.series[-MOST_RUNS:]
+    ]
+    text = orjson.dumps({"schema": SCHEMA, "runs": runs}).decode().replace("'", "''")
+    names = ", ".join(part.split()[0] for part in _COLUMNS.split(",")[:-1])
+    gone = ""
+    if result.trend or _has_earlier(result.store):
+        gone = (
+            f" UNION ALL SELECT {', '.join('e.' + name for name in names.split(', '))}, false FROM earlier e "
+            "ANTI JOIN hosts h ON e.hid = h.hid AND e.host = h.host"
+        )
+    target = path.replace("'", "''")
+    try:
+        result.store.run(
+            f"COPY (SELECT {names}, true AS present FROM hosts{gone}) TO '{target}' "
+            f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{afterpatch: '{text}'}})"
+        )
+    except duckdb.IOException:
+        raise UsageError(f"{path} cannot be written: name another file.") from None
+
+
+def _has_earlier(store: Store) -> bool:
+    return bool(store.number("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'earlier'"))

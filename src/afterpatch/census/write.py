@@ -1,0 +1,147 @@
+"""Results for other programs: JSON, CSV that no spreadsheet takes for formulas, Parquet, and one row per owner."""
+
+# ruff: noqa: S608 - statements are put together out of our own names; values of the input are always bound
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from afterpatch.census.classes import NOTHING, ONLINE
+from afterpatch.census.count import EXPRESSIONS, make_groups
+from afterpatch.census.result import DIMENSIONS, CensusResult, CveCount, GroupCount
+from afterpatch.census.trend import write_run
+from afterpatch.knowledge import vulnerabilities
+from afterpatch.model import UsageError
+
+SCHEMA = "afterpatch.census/1"
+MOST_HOSTS = 100
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+
+def write_json(result: CensusResult) -> bytes:
+    """The census as a document (schema `afterpatch.census/1`): the same input gives the same bytes."""
+    return orjson.dumps(_document(result), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _document(result: CensusResult) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "inputs": [{"path": _text(path), "format": kind} for path, kind in result.inputs],
+        "rows": result.rows,
+        "bad_rows": result.bad_rows,
+        "hosts": result.hosts,
+        "without_build": result.without_build,
+        "online": result.online,
+        "compromised": result.compromised,
+        "exposed": result.exposed,
+        "cves": [_cve(one) for one in result.cves],
+        "groups": [_group(one) for one in result.groups],
+        "group_totals": result.group_totals,
+        "builds": [{name: getattr(one, name) for name in one.__slots__} for one in result.builds],
+        "trend": [{name: getattr(one, name) for name in one.__slots__} for one in result.trend],
+        "series": [
+            {"day": one.day.isoformat(), "hosts": one.hosts, "exposed": one.exposed, "open": one.open} for one in result.series
+        ],
+        "notices": [
+            {"path": _text(one.path), "where": one.where, "reason": one.reason, "count": one.count} for one in result.notices
+        ],
+    }
+
+
+def _cve(one: CveCount) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in one.__slots__}
+
+
+def _group(one: GroupCount) -> dict[str, Any]:
+    counts = [
+        {"cve": each.cve, "open": each.open, "unknown": each.unknown, "fixed": each.fixed} for each in one.cves if each.open
+    ]
+    return {
+        "dimension": one.dimension, "value": _text(one.value), "hosts": one.hosts, "exposed": one.exposed,
+        "compromised": one.compromised, "cves": counts,
+    }  # fmt: skip
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def plain_cell(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(value)
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def _write_rows(path: str, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    try:
+        with Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+            writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+            writer.writerow(heading)
+            count = 0
+            for row in rows:
+                writer.writerow([plain_cell(value) for value in row])
+                count += 1
+            return count
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}): name another file.") from None
+
+
+def write_csv(result: CensusResult, path: str) -> int:
+    """All counts, one row a dimension, value and CVE: `dimension,value,cve,alias,open,unknown,fixed,not_affected,hosts`.
+    The dimension `all` holds every CVE; the others hold, for every value, the core CVEs that are open or unknown there.
+    Returns the number of rows."""
+    heading = ("dimension", "value", "cve", "alias", "open", "unknown", "fixed", "not_affected", "hosts")
+    return _write_rows(path, heading, _count_rows(result))
+
+
+def _count_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
+    for one in result.cves:
+        yield "all", "", one.cve, one.alias, one.open, one.unknown, one.fixed, one.not_affected, result.hosts
+    core = [known.cve for known in vulnerabilities.core()]
+    aliases = {known.cve: known.alias for known in vulnerabilities.core()}
+    for dimension in DIMENSIONS:
+        make_groups(result.store, dimension)
+        for value, cve, *counts in result.store.rows(
+            "SELECT value, cve, sum(hosts) FILTER (state = 'open') AS o, sum(hosts) FILTER (state = 'unknown') AS u, "
+            "sum(hosts) FILTER (state = 'fixed'), sum(hosts) FILTER (state = 'not-affected'), sum(hosts)::BIGINT "
+            "FROM groups JOIN states USING (class) WHERE cve IN (SELECT unnest(?)) GROUP BY ALL "
+            "HAVING o > 0 OR u > 0 ORDER BY value, cve",
+            core,
+        ):
+            yield dimension, value, cve, aliases[cve], *(int(number or 0) for number in counts)
+
+
+def write_parquet(result: CensusResult, path: str) -> None:
+    """The run: one row a host. It is what a later run is compared with."""
+    write_run(result, path)
+
+
+def write_owners(result: CensusResult, path: str) -> int:
+    """One row for each owner with hosts that are open to a hole used in attacks, or called compromised, most hosts
+    first: owner, network, country, hosts, exposed hosts, compromised hosts, the CVEs, and the first 100 hosts. The
+    owner is the input's, else the network. Returns the number of rows."""
+    heading = ("owner", "asn", "country", "hosts", "exposed", "compromised", "cves", "first_hosts")
+    return _write_rows(path, heading, _owner_rows(result))
+
+
+def _owner_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
+    opened: dict[int, list[str]] = {}
+    for number, cve in result.store.rows("SELECT class, cve FROM states WHERE exploited AND state = 'open' ORDER BY cve"):
+        opened.setdefault(number, []).append(cve)
+    listed = ", ".join(str(number) for number in sorted(opened)) or "NULL"
+    asn, country = EXPRESSIONS["asn"], EXPRESSIONS["country"]
+    for owner, network, where, hosts, exposed, shells, classes, first in result.store.rows(
+        f"SELECT coalesce(nullif(trim(owner), ''), nullif({asn}, ''), '') AS who, "
+        f"CASE WHEN count(DISTINCT asn) = 1 THEN any_value({asn}) ELSE '' END, "
+        f"CASE WHEN count(DISTINCT {country}) = 1 THEN any_value({country}) ELSE '' END, "
+        f"count(*), count(*) FILTER (v.class IN ({listed})) AS exposed, count(*) FILTER (shell) AS shells, "
+        f"list(DISTINCT v.class) FILTER (v.class IN ({listed})), min(host, {MOST_HOSTS}) FILTER (shell OR v.class IN ({listed})) "
+        f"FROM hosts LEFT JOIN versions v USING (version, coarse) WHERE coalesce(v.class, {NOTHING}) <> {ONLINE} "
+        "GROUP BY who HAVING exposed > 0 OR shells > 0 ORDER BY exposed + shells DESC, who"
+    ):
+        cves = sorted({cve for number in classes or () for cve in opened.get(number, ())})
+        yield owner, network, where, hosts, exposed, shells, " ".join(cves), " ".join(first or ())
