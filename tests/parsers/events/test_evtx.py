@@ -98,6 +98,12 @@ def test_garbage_is_one_bad_chunk() -> None:
     assert bad == {"event-chunk": 1}
 
 
+def test_a_chunk_that_was_never_written_to_is_no_damage() -> None:
+    data = bytearray(chunk([]))
+    data[8:40] = b"\xff" * 32
+    assert read(as_file([bytes(data)])) == ([], Counter())
+
+
 @pytest.mark.parametrize("data", [b"ElfFile\0", b"ElfFile\0" + b"\xff" * 70_000, b"ElfChnk\0" * 20_000, b"\0" * 5000])
 def test_hostile_frames_end(data: bytes) -> None:
     records, _bad = read(data)

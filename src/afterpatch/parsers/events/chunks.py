@@ -39,11 +39,16 @@ class Chunk:
     @property
     def declared(self) -> int:
         """How many records the header says there are; 0 where it says nothing that can be believed."""
-        if not self.whole:
+        if not self.whole or self.empty:
             return 0
         first, last = struct.unpack_from("<2Q", self.data, 8)
         count = int(last - first + 1)
         return count if 0 < count <= MOST_RECORDS else 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether the header says that no record was written yet."""
+        return self.whole and self.data_end == FIRST_RECORD
 
     @property
     def data_end(self) -> int:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from evtx import PyEvtxParser
 
-from afterpatch.parsers.events.chunks import RECORD, Chunk, Spot, as_file, chunks, mended, spots
+from afterpatch.parsers.events.chunks import CHUNK_SIZE, RECORD, Chunk, Spot, as_file, chunks, mended, spots
 from afterpatch.parsers.events.record import BadEvent
 
 BATCH = 32  # chunks: 2 MiB, about 4,000 records
@@ -75,14 +75,16 @@ def read_batch(parts: list[Chunk]) -> Batch:
 
 
 def _looks_whole(chunk: Chunk) -> bool:
-    return chunk.whole and chunk.declared == chunk.data.count(RECORD)
+    return chunk.whole and chunk.size == CHUNK_SIZE and chunk.declared == chunk.data.count(RECORD)
 
 
 def _with_care(chunk: Chunk, batch: Batch) -> None:
     end = chunk.data_end
     good = list(spots(chunk.data, end=end))
+    cut = chunk.size < CHUNK_SIZE
     if not good and not chunk.declared:
-        batch.bad.append(BadEvent(chunk.offset, "event-chunk"))
+        if cut or not chunk.empty:
+            batch.bad.append(BadEvent(chunk.offset, "event-cut" if cut else "event-chunk"))
         return
     events = _decode([mended(chunk, good)])[0] if good else []
     if chunk.whole and len(events) < chunk.declared:
@@ -91,7 +93,6 @@ def _with_care(chunk: Chunk, batch: Batch) -> None:
     batch.events += events
     gaps = _gaps(good, end)
     missing = max(chunk.declared, len(good)) - len(events)
-    cut = chunk.size < len(chunk.data)
     if missing > 0 or gaps:
         batch.bad.append(BadEvent(chunk.offset, "event-cut" if cut else "event-record", max(missing, gaps)))
     slack = sum(1 for _spot in spots(chunk.data, start=end))
