@@ -10,8 +10,8 @@ from afterpatch.detect.pages.catalogue import Sink
 from afterpatch.detect.pages.fold import ERRORS, FUNCTIONS, METHODS, Fold, as_text, bounded
 from afterpatch.detect.pages.machine import Machine
 from afterpatch.detect.pages.operators import concat
-from afterpatch.detect.pages.scope import joined
-from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number
+from afterpatch.detect.pages.scope import gathered_role, joined
+from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, DECODED, MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number
 
 _BUILDERS = frozenset(("stringbuilder", "stringbuffer"))
 _ADDERS = frozenset(("append", "appendline", "appendformat", "insert", "replace"))
@@ -51,6 +51,10 @@ class CallMachine(Machine):
 
     functions_table: dict[str, Fold] = FUNCTIONS
     methods_table: dict[str, Fold] = METHODS
+    bracket_members = True  # `object["method"](...)` calls the method
+    decoders: frozenset[str] = frozenset(
+        ("frombase64string", "unescape", "atob", "decodebase64", "decodebuffer", "strreverse", "urldecode", "decode", "unescapedatastring")
+    )
 
     # --- calls --------------------------------------------------------------------------------------------------
 
@@ -64,7 +68,7 @@ class CallMachine(Machine):
             return self.invoke(holder, target.name, [self.ev(one) for one in node.args], node)
         if isinstance(target, ir.Name):
             return self.call_name(node, target)
-        if isinstance(target, ir.Index) and len(target.args) == 1:
+        if isinstance(target, ir.Index) and len(target.args) == 1 and self.bracket_members:
             holder, key = self.ev(target.target), self.ev(target.args[0])
             if isinstance(key.const, str) and not holder.type.endswith("[]"):
                 return self.invoke(holder, key.const, [self.ev(one) for one in node.args], node)
@@ -169,7 +173,11 @@ class CallMachine(Machine):
             result = bounded(fold(own, constants))
         except ERRORS:
             return None
-        return self.from_constant(result)
+        value = self.from_constant(result)
+        if value is not None and isinstance(result, str | bytes | bytearray) and len(result) > 12:
+            if method in self.decoders or any(DECODED in one.marks for one in (holder, *arguments)):
+                value.marks = frozenset((DECODED,))
+        return value
 
     def plain(self, value: Value) -> bool:
         """Whether an array holds constants only."""
@@ -223,7 +231,7 @@ class CallMachine(Machine):
         for position, value in enumerate(arguments[:24]):
             role = sink.role(position)
             if role != "_":
-                roles[role] = joined(roles[role], value) if role in roles else value
+                roles[role] = gathered_role(roles[role], value) if role in roles else value
         if holder.traces or holder.fields:
             roles["object"] = holder
             if "path" in (holder.fields or {}) and "path" not in roles:

@@ -8,7 +8,7 @@ from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.calls import CallMachine, short, spell
 from afterpatch.detect.pages.catalogue import Catalogue, Sink
-from afterpatch.detect.pages.value import ANCHORED, NUMBER, UNKNOWN, Trace, Value, join_traces, number
+from afterpatch.detect.pages.value import ANCHORED, MAPPED, NUMBER, UNKNOWN, Trace, Value, join_traces, number
 
 CodeReader = Callable[[str, str], ir.Program]
 _CODE_LANGUAGE = {"eval": "jscript", "function": "jscript", "execute": "vbscript", "executeglobal": "vbscript",
@@ -240,7 +240,7 @@ class DotNetMachine(CallMachine):
             text = first.text
             return own_place("path.fixed") if text is not None and text.strip() in OWN_FOLDERS else Value(const=first.const)
         traces = tuple(trace.through("MapPath", node.line) for trace in first.traces)
-        return Value(traces=traces, marks=first.marks, head=first.head, tail=first.tail, path="" if traces else "path.fixed")
+        return Value(traces=traces, marks=first.marks | {MAPPED}, head=first.head, tail=first.tail, path="" if traces else "path.fixed")
 
     def state_call(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value:
         if method in ("add", "insert", "set", "setvalue") and len(arguments) > 1:

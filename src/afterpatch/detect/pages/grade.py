@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from afterpatch.detect.pages.scope import Event
-from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, FIXED_END, NUMBER, Trace, Value
+from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, DECODED, FIXED_END, MAPPED, NUMBER, Trace, Value
 from afterpatch.detect.pages.verdict import Flow, Step, at_least, worst
 
 SCRIPT_ENDS = (
@@ -15,8 +16,16 @@ SCRIPT_ENDS = (
 )  # fmt: skip
 PAGE_ENDS = tuple(one for one in SCRIPT_ENDS if one not in (".config", ".master", ".ascx", ".dll", ".bat", ".cmd", ".vbs"))
 _OWN_FOLDER = frozenset(("", ".", "./", "/", "\\", "~", "~/", "~\\", "../", "..\\", "..", ".\\", "?"))
+# A bare command shell, which then takes its orders from elsewhere, or a shell joined to a network connection.
+_SHELL = re.compile(
+    r"^\s*(?:\S{0,80}[\\/])?(?:cmd(?:\.exe)?|(?:ba|z|k|c)?sh|powershell(?:\.exe)?)(?:\s+-i|\s+-|\s*$)|/dev/tcp/|\bnc(?:\.exe|at)?\s.{0,60}-e\b",
+    re.IGNORECASE,
+)
+_REMOTE = ("php://input", "php://filter", "data:", "http://", "https://", "ftp://", "expect://", "\\\\", "phar://", "zip://")
+_NOT_CODE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ico", ".zip", ".rar", ".tmp", ".pdf", ".mp3")
 _LABEL = {"client": "what the client sends", "upload-name": "a file name the client chose", "download": "what the page downloads",
-    "file": "a file on the server", "database": "a database"}  # fmt: skip
+    "file": "a file on the server", "database": "a database", "session": "what an earlier request left in the session",
+    "undefined": "a variable that old PHP fills from the request"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ def _code(event: Event) -> str:
     if kinds & {"download", "upload-name"}:
         return "high"
     code = _role(event, "code")
-    if event.roles.get("packed") is not None or BUILT in code.marks:
+    if {BUILT, DECODED} & code.marks or kinds & {"session", "undefined"}:
         return "high"
     return "low" if code.known else "medium"
 
@@ -55,14 +64,17 @@ def _process(event: Event) -> str:
     kinds = _kinds(event.traces())
     if "client" in kinds:
         return "critical"
-    return "high" if kinds & {"download", "upload-name"} else "medium"
+    if kinds & {"download", "upload-name", "undefined"}:
+        return "high"
+    commands = " ".join(value.text or value.head for role, value in event.roles.items() if role == "command")
+    return "high" if _SHELL.search(commands) else "medium"
 
 
 def _load(event: Event) -> str:
     kinds = _kinds(event.traces())
     if "client" in kinds:
         return "critical"
-    if "download" in kinds or event.roles.get("packed") is not None:
+    if kinds & {"download", "session"} or DECODED in _role(event, "assembly").marks:
         return "high"
     value = _role(event, "assembly")
     if isinstance(value.const, bytes | bytearray) and len(value.const) > 256:
@@ -82,6 +94,8 @@ def _deserialise(event: Event) -> str:
 
 
 def _xslt(event: Event) -> str:
+    if "embedded" in event.roles:
+        return "high"
     trusted = "trust" in event.roles and not event.roles["trust"].known
     if "client" in _kinds(event.traces("code", "object", "data")):
         return "critical" if trusted else "medium"
@@ -98,11 +112,13 @@ def _own_folder(value: Value) -> bool:
 
 def path_control(value: Value) -> str:
     """How much of a path the client chooses: `whole`, `folder` (the name is fixed), `name` (in the page's own folder),
-    `part` (in a fixed folder), `none`."""
+    `site` (below the web root), `part` (in a fixed folder), `none`."""
     if not _controlled(value) or NUMBER in value.marks:
         return "none"
     name_only = BASENAME in value.marks or _kinds(value.all_traces()) == {"upload-name"}
     fixed = ANCHORED in value.marks
+    if MAPPED in value.marks and not fixed and not name_only:
+        return "site"
     if FIXED_END in value.marks and value.tail and not value.tail.lower().endswith(SCRIPT_ENDS) and "." in value.tail:
         return "part" if fixed else "folder"
     if not fixed:
@@ -120,6 +136,8 @@ def _write(event: Event) -> str:
         return "critical"
     if control == "name":
         return "high" if "upload-name" in _kinds(path.all_traces()) or _controlled(content) else "medium"
+    if control == "site":
+        return "high" if _controlled(content) or "upload-name" in _kinds(path.all_traces()) else "medium"
     if control in ("part", "folder"):
         return "medium"
     if _names_page(text) and ("content" in event.roles or "path" in event.roles):
@@ -137,18 +155,18 @@ def _open(event: Event) -> str:
 
 def _read(event: Event) -> str:
     control = path_control(_role(event, "path"))
-    return {"whole": "medium", "name": "medium", "part": "low"}.get(control, "info")
+    return {"whole": "medium", "site": "medium", "name": "medium", "part": "low"}.get(control, "info")
 
 
 def _delete(event: Event) -> str:
     control = path_control(_role(event, "path"))
-    return {"whole": "medium", "name": "medium", "part": "low"}.get(control, "info")
+    return {"whole": "high", "site": "medium", "name": "medium", "part": "low"}.get(control, "info")
 
 
 def _list(event: Event) -> str:
     if "drives" in event.roles or not event.roles:
         return "low"
-    return {"whole": "medium", "name": "low", "part": "low"}.get(path_control(_role(event, "path")), "info")
+    return {"whole": "high", "site": "medium", "name": "low", "part": "low"}.get(path_control(_role(event, "path")), "info")
 
 
 def _network(event: Event) -> str:
@@ -174,6 +192,9 @@ def _page_compile(event: Event) -> str:
 
 def _include(event: Event) -> str:
     path = _role(event, "path")
+    text = (path.text or path.head).lower().strip()
+    if text.startswith(_REMOTE) or text.endswith(_NOT_CODE):
+        return "high"
     if "download" in _kinds(path.all_traces()):
         return "high"
     return {"whole": "high", "name": "medium", "part": "medium"}.get(path_control(path), "info")
@@ -279,7 +300,7 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     found: list[Combination] = []
     controlled = {event.kind for event in events if _kinds(event.traces()) & {"client", "upload-name"}}
     present = {event.kind for event in events}
-    whole = {event.kind for event in events if path_control(event.roles.get("path", Value())) in ("whole", "name", "folder")}
+    whole = {event.kind for event in events if path_control(event.roles.get("path", Value())) in ("whole", "name", "folder", "site")}
     files = whole & {"file-write", "file-read", "file-list", "file-delete", "file-open", "timestomp", "page-compile"}
     if len(files) >= 2:
         found.append(Combination("high", "The client lists, reads, writes or deletes files of its choice: a file manager."))
@@ -295,6 +316,9 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     if "sql" in controlled and any(_controlled(e.roles.get("sql", Value())) and ANCHORED not in e.roles["sql"].marks for e in events if e.kind == "sql"):
         if any(flow.sink == "sql" and at_least(flow.severity, "medium") for flow in flows):
             found.append(Combination("high", "The client sends whole database statements: a database console."))
+    walked = {event.call.rpartition(".")[2].lower() for event in events if event.kind == "registry"}
+    if "getsubkeynames" in walked and walked & {"getvaluenames", "getvalue"}:
+        found.append(Combination("high", "The page walks through the registry."))
     if _drops_and_runs(events):
         found.append(Combination("high", "The page writes a file and starts it."))
     spying = present & {"registry", "environment", "file-list", "timestomp", "secrets", "process-start"}

@@ -152,6 +152,9 @@ class JavaMachine(CallMachine):
             if first.known and not first.traces:
                 return Value(const=decode_bytes(first.const) if isinstance(first.const, bytes | bytearray) else first.const)
             return Value(traces=tuple(t.through("new String", node.line) for t in first.traces), marks=first.marks, head=first.head, tail=first.tail)
+        if kind in ("expression", "statement") and len(arguments) > 2 and arguments[1].text and not arguments[1].traces:
+            rest = list((arguments[2].fields or {}).values()) or [arguments[2]]
+            return self.invoke(arguments[0], arguments[1].text, rest, node)
         value = Value(type=kind, fields={}, traces=self.gathered(arguments, "new " + kind, node.line))
         if kind in ("file", "fileoutputstream", "filewriter", "fileinputstream", "printwriter", "randomaccessfile", "bufferedwriter") and value.fields is not None:
             value.fields["path"] = self.path_of(arguments)
@@ -186,6 +189,8 @@ class JavaMachine(CallMachine):
 
     def parameter(self, function: ir.Function, position: int) -> Value:
         kind = function.types[position] if position < len(function.types) else ""
+        if function.name.lower() == "onmessage" and kind in ("string", "byte[]", "bytebuffer", ""):
+            return Value(traces=(Trace("client", "message of a web socket", function.line),))
         return Value(type=kind)
 
     def opaque(self, node: ir.Opaque) -> Value:

@@ -7,6 +7,7 @@ them. Everything is bounded by the Budget and by depth.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ MAX_CALLS = 10
 MAX_EVAL = 160
 MAX_LOOP = 3000
 MAX_EVENTS = 400
+_EMBEDDED = re.compile(r"<%|<\?(?:php|=)|:script\b|php\.net/xsl|runat\s{0,4}=", re.IGNORECASE)
 
 
 class Machine:
@@ -34,7 +36,7 @@ class Machine:
         self.owners: dict[str, tuple[str, ...]] = {}
         self.aliases: dict[str, str] = {}
         self.frames: list[Frame] = [Frame()]
-        self.events: dict[tuple[str, int, str], Event] = {}
+        self.events: dict[tuple[str, int, str, int], Event] = {}
         self.notes: set[str] = set()
         self.depth = 0
         self.active: list[int] = []
@@ -42,6 +44,7 @@ class Machine:
         self.entered: set[int] = set()
         self.all_tainted: Trace | None = None
         self.caseless = False
+        self.embedded: dict[str, int] = {}
 
     def key(self, name: str) -> str:
         """A variable's name as it is compared: VB does not tell cases apart."""
@@ -247,6 +250,8 @@ class Machine:
     def expression(self, node: ir.Node) -> Value:
         match node:
             case ir.Lit():
+                if isinstance(node.value, str) and len(node.value) > 30 and "<" in node.value:
+                    self.keep_embedded(node.value, node.line)
                 return Value(const=node.value)
             case ir.Name():
                 return self.name(node)
@@ -273,6 +278,11 @@ class Machine:
             case _:
                 self.statement(node)
                 return Value()
+
+    def keep_embedded(self, text: str, line: int) -> None:
+        """Remember a constant that may hold code of its own."""
+        if len(self.embedded) < 40 and len(text) < 100_000 and _EMBEDDED.search(text):
+            self.embedded.setdefault(text, line)
 
     def enter_lambda(self, function: ir.Function) -> None:
         """A nameless function sees the names around it: its body is run where it stands."""
@@ -307,11 +317,15 @@ class Machine:
     def array(self, node: ir.Array) -> Value:
         """A list or map."""
         fields: dict[str, Value] = {}
+        traces: tuple[Trace, ...] = ()
         for position, item in enumerate(node.items[:MAX_FIELDS]):
             key = node.keys[position] if position < len(node.keys) else None
-            label = self.key_of(self.ev(key)) if key is not None else str(position)
+            named = self.ev(key) if key is not None else None
+            label = self.key_of(named) if named is not None else str(position)
+            if named is not None and named.traces:
+                label, traces = None, join_traces(traces, named.traces)
             fields[label if label is not None else f"?{position}"] = self.ev(item)
-        return Value(type="array", fields=fields)
+        return Value(type="array", fields=fields, traces=traces)
 
     @staticmethod
     def key_of(value: Value) -> str | None:
@@ -499,7 +513,7 @@ class Machine:
 
     def event(self, kind: str, call: str, line: int, roles: dict[str, Value]) -> None:
         """Record a sink; of the same call the one that carries more."""
-        key = (kind, line, call)
+        key = (kind, line, call, self.budget.layers)
         function = self.frame.function.name if self.frame.function else ""
         new = Event(kind, call, line, roles, function)
         old = self.events.get(key)

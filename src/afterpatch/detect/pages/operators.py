@@ -7,7 +7,7 @@ from typing import Any
 
 from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.fold import ERRORS, as_int, as_text
-from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, FIXED_END, NUMBER, Trace, Value, join_traces, number
+from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, DECODED, FIXED_END, MAPPED, NUMBER, Trace, Value, join_traces, number
 
 _COMPARE = frozenset(
     ("==", "!=", "===", "!==", "<", ">", "<=", ">=", "<>", "is", "like", "in", "instanceof", "u!", "unot", "isnot", "=", "not in")
@@ -162,7 +162,8 @@ def concat(values: Sequence[Value], line: int, budget: Budget, numeric: bool = F
     if all(value.known for value in values):
         known = _concat_known([value.const for value in values], numeric, budget)
         if known is not None:
-            return Value(const=known, traces=_all_traces(values))
+            decoded = frozenset((DECODED,)) if any(DECODED in value.marks for value in values) else frozenset()
+            return Value(const=known, traces=_all_traces(values), marks=decoded)
     if numeric and all(NUMBER in value.marks or isinstance(value.const, int | float) for value in values):
         return number()
     traces = tuple(trace.through("concatenation", line) for trace in _all_traces(values))
@@ -171,6 +172,8 @@ def concat(values: Sequence[Value], line: int, budget: Budget, numeric: bool = F
     if tail:
         marks.add(FIXED_END)
     carrying = [value for value in values if value.traces and NUMBER not in value.marks]
+    if carrying and all(MAPPED in value.marks for value in carrying):
+        marks.add(MAPPED)
     if carrying and all(BASENAME in value.marks for value in carrying):
         marks.add(BASENAME)
     if values and not head and ANCHORED in values[0].marks:
@@ -198,7 +201,7 @@ def _edge(values: Sequence[Value], last: bool = False) -> str:
 
 
 def _concat_known(consts: Sequence[Any], numeric: bool, budget: Budget) -> Any:
-    if numeric and all(isinstance(one, int | float) and not isinstance(one, bool) for one in consts):
+    if numeric and all(isinstance(one, int | float) for one in consts):
         total = sum(consts)
         return total if abs(total) < 1 << 63 else None
     try:

@@ -12,6 +12,7 @@ from afterpatch.detect.pages.catalogue import catalogue
 from afterpatch.detect.pages.csharp import read_csharp
 from afterpatch.detect.pages.decode import Reading, readings
 from afterpatch.detect.pages.dotnet import DotNetMachine
+from afterpatch.detect.pages.embedded import embedded_events
 from afterpatch.detect.pages.grade import PageFacts, grade
 from afterpatch.detect.pages.java import plain_java, read_java
 from afterpatch.detect.pages.javamachine import JavaMachine
@@ -130,8 +131,41 @@ def _judge_java(found: Findings, page: Page) -> None:
 def _run(found: Findings, machine: CallMachine, programs: list[ir.Program]) -> None:
     machine.run(programs)
     found.events.extend(machine.events.values())
+    found.events.extend(
+        embedded_events(
+            machine,
+            lambda code, language: _script_events(found, code, language),
+            lambda text: _inner_page(found, text),
+        )
+    )
     for note in sorted(machine.notes):
         found.note(note)
+
+
+def _script_events(found: Findings, code: str, language: str) -> list[Event]:
+    """Events of script inside a style sheet."""
+    name = language_of(language) or "jscript"
+    if found.budget.layers <= 0:
+        return []
+    found.budget.layers -= 1
+    code = code if name != "csharp" else "class __style {" + code + "\n}"
+    machine = DotNetMachine(catalogue("classic" if name == "vbscript" else "dotnet"), found.budget, read_code, languages=frozenset((name,)))
+    machine.run([read_code(code, name)])
+    found.note("A style sheet in the page holds script.")
+    return list(machine.events.values())
+
+
+def _inner_page(found: Findings, text: str) -> tuple[str, int]:
+    """Severity and line of a page inside a constant."""
+    if found.budget.layers <= 1:
+        found.budget.exhausted("layers")
+        return "info", 1
+    inner = Findings(budget=found.budget)
+    inner.budget.layers -= 2
+    _judge_reading(inner, Reading(text, "constant"), "")
+    inner.budget.layers += 2
+    severity, flows, _reasons = grade(inner.events, PageFacts())
+    return severity, flows[0].sink_line if flows else 1
 
 
 def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:

@@ -184,5 +184,6 @@ PHP_FUNCTIONS: dict[str, Fold] = {
     "array_pop": lambda o, a: a[0][-1],
     "array_shift": lambda o, a: a[0][0],
     "strstr": lambda o, a: as_text(a[0])[as_text(a[0]).index(as_text(a[1])) :] if as_text(a[1]) in as_text(a[0]) else "",
+    "is_numeric": lambda o, a: re.fullmatch(r"\s*[+-]?\d+(?:\.\d+)?", as_text(a[0])) is not None,
     "strpos": lambda o, a: as_text(a[0]).find(as_text(a[1])),
 }

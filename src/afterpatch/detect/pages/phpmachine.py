@@ -10,11 +10,11 @@ from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.calls import CallMachine, spell
 from afterpatch.detect.pages.catalogue import Catalogue, Sink
-from afterpatch.detect.pages.fold import Fold, as_text
+from afterpatch.detect.pages.fold import Fold
 from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.phpfold import DECODERS, PHP_FUNCTIONS
 from afterpatch.detect.pages.scope import joined
-from afterpatch.detect.pages.value import ANCHORED, BUILT, NUMBER, UNKNOWN, Trace, Value, join_traces
+from afterpatch.detect.pages.value import ANCHORED, BUILT, NUMBER, Trace, Value
 
 _SUPER = re.compile(r"\$?(_GET|_POST|_REQUEST|_COOKIE|_FILES|_SERVER)$", re.IGNORECASE)
 _EVAL_MODIFIER = re.compile(r"^\s*([^\w\s\\])(?:.*)\1?[a-zA-Z]*e[a-zA-Z]*\s*$", re.DOTALL)
@@ -26,11 +26,12 @@ class PhpMachine(CallMachine):
 
     functions_table: dict[str, Fold] = PHP_FUNCTIONS
     methods_table: dict[str, Fold] = {}
+    bracket_members = False
+    decoders = DECODERS
 
     def __init__(self, tables: Catalogue, budget: Budget, read: Callable[[str, str], ir.Program]) -> None:
         super().__init__(tables, budget)
         self.read = read
-        self.decoded_texts: set[int] = set()
 
     # --- names --------------------------------------------------------------------------------------------------
 
@@ -52,12 +53,14 @@ class PhpMachine(CallMachine):
         if lower in self.tables.sets["sources"]:
             kind = "server" if "server" in lower else "files" if "files" in lower else "requestdata"
             return Value(type=kind, traces=(Trace("client", lower.upper().replace("$HTTP", "$HTTP"), node.line),))
-        if lower in ("$_session", "$globals"):
+        if lower in ("$_session", "$globals", "$http_session_vars"):
             return self.state(lower)
         if lower == "$this":
             return Value(path="$this")
         if self.all_tainted is not None and self.frame.function is None:
             return Value(traces=(self.all_tainted,))
+        if self.frame.function is None or self.key(node.id if isinstance(node, ir.Name) else "") in self.frame.declared_global:
+            return Value(traces=(Trace("undefined", f"the undeclared variable {lower}", node.line),))
         return Value()
 
     def state(self, name: str) -> Value:
@@ -72,6 +75,8 @@ class PhpMachine(CallMachine):
             return self.globals.get(name.lstrip("$")) or self.globals.get("$" + name.lstrip("$")) or Value()
         if target.fields is not None and lower in target.fields:
             return target.fields[lower]
+        if target.type in self.owners and name in self.globals:
+            return self.globals[name]
         if target.path and self.globals.get("$" + name.lstrip("$")) is not None and target.path in self.owners:
             return self.globals["$" + name.lstrip("$")]
         return Value(traces=tuple(trace.through(name, node.line) for trace in target.traces))
@@ -88,6 +93,8 @@ class PhpMachine(CallMachine):
         if node.op in ("++", "--", "++post", "--post"):
             return self.increment(node)
         if node.op == ".":
+            if isinstance(node.target, ir.Name) and self.lookup(node.target.id) is None:
+                return super().assign(ir.Assign(node.line, node.target, ir.Op(node.line, ".", [ir.Lit(node.line, ""), node.value])))
             return super().assign(ir.Assign(node.line, node.target, ir.Op(node.line, ".", [node.target, node.value])))
         return super().assign(node)
 
@@ -112,9 +119,13 @@ class PhpMachine(CallMachine):
             if not all(isinstance(one.const, int | float) for one in values):
                 return Value(traces=self.gathered(values, "+", node.line), marks=frozenset() if values[0].traces else frozenset((NUMBER,)))
             return combine("+", values, node.line, self.budget)
+        if node.op == ".":
+            values = [self.ev(item) for item in node.items]
+            values = [Value(const="Array") if one.type == "array" and not one.traces else one for one in values]
+            return combine(".", values, node.line, self.budget)
         result = super().operator(node)
-        if not result.known and not result.traces and node.op in (".", "^", "|", "&", "u~"):
-            return Value(marks=result.marks | {BUILT} if node.op != "." else result.marks, head=result.head, tail=result.tail)
+        if not result.known and not result.traces and node.op in ("^", "|", "&", "u~"):
+            return Value(marks=result.marks | {BUILT})
         return result
 
     def constant(self, value: Value) -> Any:
@@ -193,13 +204,17 @@ class PhpMachine(CallMachine):
     def call_value(self, value: Value, arguments: Sequence[Value], node: ir.Call) -> Value:
         if isinstance(value.function, ir.Function):
             return self.apply(value.function, arguments)
-        if value.path and not value.known:
+        if value.path and not value.known and value.path != "$this":
             return self.invoke_path(value.path, arguments, node)
         return self.called(value, arguments, node)
 
     def dynamic(self, value: Value, arguments: Sequence[Value], node: ir.Node, call: str) -> Value:
         if isinstance(value.function, ir.Function):
             return self.apply(value.function, arguments)
+        if value.type in self.owners and "__invoke" in self.functions:
+            return self.own("__invoke", arguments)
+        if value.path == "$this" and "__invoke" in self.functions:
+            return self.own("__invoke", arguments)
         text = value.text
         if text is not None and not value.traces:
             name = text.rpartition("::")[2].lstrip("\\").strip()
@@ -232,13 +247,36 @@ class PhpMachine(CallMachine):
             return Value(type="requestdata", traces=(Trace("client", method, node.line),))
         if method in ("getenv",) and arguments and (arguments[0].text or "").upper().startswith(("HTTP_", "QUERY_")):
             return Value(traces=(Trace("client", f"getenv({arguments[0].text})", node.line),))
+        if method == "create_function" and len(arguments) > 1:
+            return self.made_function(arguments, node)
         if method == "chr" and arguments and arguments[0].traces:
             return Value(traces=arguments[0].traces)
         return None
 
+    def made_function(self, arguments: Sequence[Value], node: ir.Node) -> Value:
+        """create_function: its parameters and its code are strings."""
+        code = arguments[1]
+        self.event("code-execution", "create_function", node.line, {"code": code})
+        if code.text is None or code.traces or self.budget.layers <= 0:
+            return Value(traces=code.traces, marks=frozenset((BUILT,)))
+        self.budget.layers -= 1
+        program = self.read(_as_php(code.text), "php")
+        self.budget.layers += 1
+        self.load(program)
+        names = re.findall(r"\$\w+", arguments[0].text or "")
+        function = ir.Function(node.line, "created", names, program.statements)
+        self.apply(function, [Value() for _name in names])
+        return Value(function=function)
+
     def special_method(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         if holder.type == "reflectionfunction" and method in ("invoke", "invokeargs") and holder.fields:
             return self.dynamic(holder.fields.get("callable", Value()), self.unpacked(arguments), node, "ReflectionFunction.invoke")
+        if holder.type == "reflectionclass" and holder.fields:
+            kind = (holder.fields.get("callable", Value()).text or "").lower()
+            if method in ("newinstance", "newinstanceargs"):
+                return self.construct(kind, self.unpacked(arguments) if method.endswith("args") else list(arguments), node)
+            if method == "getconstant" and arguments:
+                return self.globals.get("const:" + (arguments[0].text or "").lower(), Value(marks=frozenset((BUILT,))))
         return None
 
     def unpacked(self, arguments: Sequence[Value]) -> list[Value]:
@@ -256,17 +294,13 @@ class PhpMachine(CallMachine):
         text = pattern.text
         evaluates = pattern.traces or (text is not None and _has_eval_modifier(text)) or (method.startswith("mb") and options and "e" in options)
         if evaluates:
-            data = joined(arguments[1], arguments[2]) if arguments[2].traces else arguments[1]
+            data = arguments[1] if arguments[1].traces or not arguments[2].all_traces() else arguments[2]
             self.event("code-execution", method, node.line, {"code": data, "object": pattern})
             self.run_text(arguments[1], node)
+            if "\\" in (arguments[1].text or "") or "$" in (arguments[1].text or ""):
+                self.run_text(arguments[2], node)
             return Value(traces=data.traces)
         return None
-
-    def folded(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
-        result = super().folded(holder, method, arguments, node)
-        if result is not None and method in DECODERS and isinstance(result.const, str) and len(result.const) > 12:
-            self.decoded_texts.add(hash(result.const))
-        return result
 
     def outcome(self, holder: Value, method: str, name: str, arguments: Sequence[Value], node: ir.Node) -> Value:
         result = super().outcome(holder, method, name, arguments, node)
@@ -278,23 +312,29 @@ class PhpMachine(CallMachine):
     def reached(self, sink: Sink, roles: dict[str, Value], node: ir.Node) -> None:
         name = sink.name
         if sink.kind == "dynamic-call" and "callable" in roles:
-            data = roles.get("data", Value())
-            rest = list(data.fields.values())[:4] if data.fields and data.type == "array" else [data]
-            self.dynamic(roles["callable"], rest, node, name)
-        elif name in ("eval", "assert") and "code" in roles:
+            self.call_back(name, roles["callable"], roles.get("data", Value()), node)
+        elif name in ("eval", "assert", "*.__eval") and "code" in roles:
             self.run_text(roles["code"], node)
-        elif name == "create_function" and "code" in roles:
-            self.run_text(roles["code"], node)
+
+    def call_back(self, name: str, function: Value, data: Value, node: ir.Node) -> None:
+        """The platform calls a function of the page's choice with some data."""
+        if name == "ob_start":
+            data = Value(traces=(Trace("client", "the page's output", node.line),)) if function.function or function.known else Value()
+        rest = [data]
+        if data.fields and data.type == "array":
+            rest = list(data.fields.values())[:4]
+            if data.traces:
+                rest = [Value(traces=data.traces), *rest]
+            if name.startswith("array_walk"):
+                for key, value in list(data.fields.items())[:8]:
+                    self.dynamic(function, [value, Value(const=key)], node, name)
+        self.dynamic(function, rest, node, name)
 
     def run_text(self, code: Value, node: ir.Node) -> None:
         """Code in a constant is read itself; code that was decoded is marked as packed."""
         text = code.text
         if text is None or code.traces:
             return
-        if hash(text) in self.decoded_texts:
-            for key, event in list(self.events.items()):
-                if event.line == node.line and event.kind == "code-execution":
-                    event.roles["packed"] = Value(const=True)
         if len(text) < 3 or self.budget.layers <= 0:
             if self.budget.layers <= 0:
                 self.budget.exhausted("layers")
@@ -315,12 +355,15 @@ class PhpMachine(CallMachine):
     def element(self, holder: Value, keys: Sequence[Value], node: ir.Node) -> Value:
         key = keys[0] if keys else Value()
         if holder.type == "state":
-            named = key.text
+            named = str(key.const) if key.known and not key.traces else None
             if named is not None and _SUPER.match(named) and holder is self.globals.get("state:$globals"):
                 return self.name(ir.Name(node.line, "$" + named.lstrip("$")))
             if named is not None and holder is self.globals.get("state:$globals"):
                 held = self.globals.get("$" + named)
                 return held if held is not None else Value(marks=frozenset((BUILT,)))
+            held = (holder.fields or {}).get((named or "").lower())
+            if held is None and not (holder.fields or {}).get("?"):
+                return Value(traces=(Trace("session", f"$_SESSION[{named!r}]"[:80], node.line),))
         if holder.type == "server" and key.text is not None:
             lower = key.text.lower()
             if self.tables.has("server_safe", lower):
@@ -353,8 +396,12 @@ class PhpMachine(CallMachine):
             kind = node.type
         if kind == "com" and arguments and arguments[0].text:
             return Value(type=arguments[0].text.lower().removesuffix(".1"), fields={})
+        return self.construct(kind, arguments, node)
+
+    def construct(self, kind: str, arguments: Sequence[Value], node: ir.Node) -> Value:
+        """A new object of a class."""
         value = Value(type=kind, fields={}, traces=self.gathered(arguments, "new " + kind, node.line))
-        if kind == "reflectionfunction" and arguments and value.fields is not None:
+        if kind in ("reflectionfunction", "reflectionclass") and arguments and value.fields is not None:
             value.fields["callable"] = arguments[0]
         if kind in self.owners:
             for constructor in ("__construct", kind):
@@ -407,6 +454,3 @@ def _as_php(text: str) -> str:
         text = "?>" + text
     text = re.sub(r"\?>(.*?)(?:<\?(?:php\b|=)?|\Z)", lambda m: ";" + "\n" * m.group(1).count("\n"), text, flags=re.DOTALL | re.IGNORECASE)
     return text
-
-
-__all__ = ["UNKNOWN", "PhpMachine", "as_text", "join_traces"]

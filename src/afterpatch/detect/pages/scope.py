@@ -39,6 +39,12 @@ class Frame:
     returned: list[Value] = field(default_factory=list)
 
 
+def gathered_role(old: Value, new: Value) -> Value:
+    """Several arguments in one role: what any of them carries, the first one's constant."""
+    traces = join_traces(old.all_traces(), new.all_traces())
+    return Value(old.const, traces, old.type or new.type, old.path, old.fields, old.marks | new.marks, old.head, old.tail)
+
+
 def joined(old: Value | None, new: Value) -> Value:
     """A value that is one or the other: the newer constant, all traces."""
     if old is None or old is new:

@@ -55,6 +55,8 @@ def _spelled(segment: Segment, language: str) -> str:
         segment = Segment(segment.kind, plain, segment.offset)
     if segment.kind in ("expression", "binding"):
         inner = segment.text.strip().rstrip(";")
+        if language == "php":
+            return f" echo {inner};"
         if language in ("vb", "vbscript"):
             return f" __write({inner}) : "
         return f" __write({inner}); "

@@ -22,6 +22,8 @@ UNKNOWN: Final = Unknown()
 # Marks. NUMBER: a number or truth value, cannot carry text. ANCHORED: text with a fixed head. BASENAME: no folder part
 # can be in it. FIXED_END: text with a fixed tail. BUILT: put together from pieces (a name nobody can read).
 NUMBER, ANCHORED, BASENAME, FIXED_END, BUILT = "number", "anchored", "basename", "fixed-end", "built"
+MAPPED = "mapped"  # a path below the site's root
+DECODED = "decoded"  # a constant that came out of a decoder
 _NONE: frozenset[str] = frozenset()
 
 
