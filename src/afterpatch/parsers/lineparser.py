@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from afterpatch.model import Record
 from afterpatch.parsers.csvline import split_csv
@@ -45,12 +46,7 @@ class LineParser:
     def use(self, columns: tuple[str, ...], schema: str = "") -> None:
         """Let this column list hold from here on; `schema` names it where it was guessed."""
         self.columns, self.schema = columns, schema
-        lower = [column.lower() for column in columns]
-        wanted = self.format.time
-        if self.format.shape == "date-and-time":
-            self._time_at = tuple(lower.index(name) if name in lower else -1 for name in wanted)
-        else:
-            self._time_at = tuple(lower.index(name) for name in wanted if name in lower)[:1] or (0,)
+        self._time_at = _time_places(self.format.shape, self.format.time, columns)
 
     def _outcome(self, line: Line) -> Record | BadLine | Header:
         if line.long:
@@ -89,15 +85,10 @@ class LineParser:
 
     def _names(self, value: str) -> tuple[str, ...]:
         """A column list as `#Fields:` writes it; () where it names no column at all."""
-        if not value:
-            return ()
-        if not self.format.quoted:
-            return tuple(value.split())
-        names = split_csv(value)
-        return tuple(name.strip() for name in names) if names else ()
+        return _column_names(value, self.format.quoted)
 
     def _row(self, line: Line, text: str) -> Record | BadLine | Header:
-        values = self.split(text)
+        values = self.split(text) if text[:1].isdigit() else _cached_split(self, text)
         if values is None:
             return self._bad(line, text, "unclosed-quote")
         if self._is_header_row(values):
@@ -165,3 +156,36 @@ class LineParser:
     def _bad(self, line: Line, text: str, reason: str) -> BadLine:
         """A line that the file's end cuts off is `cut`, whatever is wrong with it."""
         return BadLine(line.number, line.offset, reason if line.ended else "cut", text[:RAW_LIMIT])
+
+
+# Headers are the same in thousands of hourly files: what they say is worked out once.
+
+
+@lru_cache(maxsize=512)
+def _column_names(value: str, quoted: bool) -> tuple[str, ...]:
+    if not value:
+        return ()
+    if not quoted:
+        return tuple(value.split())
+    names = split_csv(value)
+    return tuple(name.strip() for name in names) if names else ()
+
+
+@lru_cache(maxsize=512)
+def _time_places(shape: str, wanted: tuple[str, ...], columns: tuple[str, ...]) -> tuple[int, ...]:
+    lower = [column.lower() for column in columns]
+    if shape == "date-and-time":
+        return tuple(lower.index(name) if name in lower else -1 for name in wanted)
+    return tuple(lower.index(name) for name in wanted if name in lower)[:1] or (0,)
+
+
+@lru_cache(maxsize=512)
+def _split_header(text: str, separator: str) -> tuple[str, ...] | None:
+    return split_csv(text, separator)
+
+
+def _cached_split(parser: LineParser, text: str) -> tuple[str, ...] | None:
+    """The values of a line that does not begin like a row: most often a header row that other files have too."""
+    if not parser.format.quoted or len(text) > RAW_LIMIT:
+        return parser.split(text)
+    return _split_header(text, parser.format.separator)

@@ -70,6 +70,14 @@ def _of_field(name: str, rule: CompiledRule, form: Format) -> set[str] | None:
     return found
 
 
+def memo_of(plan: Plan, form: Format) -> Memo:
+    """The memory of one kind of log, shared by all logs that this process reads."""
+    if form.kind not in plan.memos:
+        plan.memos[form.kind] = Memo(plan, form)
+    memo: Memo = plan.memos[form.kind]
+    return memo
+
+
 class Memo:
     """Remembers rows without a hit, for one artifact kind."""
 

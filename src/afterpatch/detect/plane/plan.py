@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from afterpatch.detect.plane.needles import Needle, Needles
 from afterpatch.detect.plane.pages import page_needles
@@ -41,21 +41,23 @@ class Plan:
     always: dict[str, tuple[int, ...]]  # rules without necessary literals: they judge every row of the kind
     correlated: Mapping[str, tuple[str, ...]]  # rule id -> fields its correlations need
     matcher: IndicatorMatcher | None
-    wanted: dict[str, tuple[int, ...]]  # kind -> needles that mean something in its logs
+    wanted: dict[tuple[str, str], tuple[int, ...]]  # (kind, side) -> needles that mean something in its logs
     all_needles: tuple[Needle, ...]
     force_fallback: bool = False
+    memos: dict[str, Any] = field(default_factory=dict)  # memo.py: what this process remembers, by kind of log
     _compiled: dict[tuple[int, ...], Needles] = field(default_factory=dict)
 
-    def needles_of(self, kind: str) -> Needles:
-        """The search for the needles of one kind of log, compiled when first asked for."""
-        numbers = self.wanted.get(kind, ())
+    def needles_of(self, kind: str, side: str = "") -> Needles:
+        """The search for the needles of one kind of log (of one site, where known), compiled when first asked for."""
+        numbers = self.wanted.get((kind, side if side in SIDES else ""), ())
         if numbers not in self._compiled:
             chosen = {number: self.all_needles[number] for number in numbers}
             self._compiled[numbers] = Needles(chosen, force_fallback=self.force_fallback)
         return self._compiled[numbers]
 
 
-PAGE = "url.page"
+PAGE, SIDE = "url.page", "server.side"
+SIDES = ("front", "back")
 WEB_KINDS = frozenset(("iis", "httpproxy"))
 
 
@@ -105,7 +107,11 @@ def make_plan(
         always={kind: tuple(each) for kind, each in always.items()},
         correlated=correlated,
         matcher=matcher,
-        wanted={kind: _wanted(kind, rules, triggered, pages, indicators) for kind in formats().by_kind},
+        wanted={
+            (kind, side): _wanted(kind, side, rules, triggered, pages, indicators)
+            for kind in formats().by_kind
+            for side in ("", *(SIDES if kind in WEB_KINDS else ()))
+        },
         all_needles=tuple(needles),
         force_fallback=force_fallback,
     )
@@ -113,14 +119,22 @@ def make_plan(
 
 def _wanted(
     kind: str,
+    side: str,
     rules: Sequence[CompiledRule],
     triggered: Sequence[Sequence[int]],
     pages: frozenset[int],
     indicators: frozenset[int],
 ) -> tuple[int, ...]:
     """The needles that lead to a rule of this kind of log, to an indicator, or to an unusual page of a web log."""
-    of_rules = {n for n, numbers in enumerate(triggered) if any(kind in rules[number].kinds for number in numbers)}
+    mine = {number for number, rule in enumerate(rules) if kind in rule.kinds and _may_be(rule, side)}
+    of_rules = {n for n, numbers in enumerate(triggered) if not mine.isdisjoint(numbers)}
     return tuple(sorted(of_rules | (pages if kind in WEB_KINDS else set()) | indicators))
+
+
+def _may_be(rule: CompiledRule, side: str) -> bool:
+    """Whether a rule can fire on this side's rows, as its own conditions on the side say."""
+    asked = [node for node in _conjuncts(rule.mapping.prepare(rule.rule.condition)) if _fields(node) == {SIDE}]
+    return not side or not asked or compile_node(All(tuple(asked)), rule.limits)(DictView({SIDE: side})) is not False
 
 
 def passes_over(rule: CompiledRule, frequent: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ from afterpatch.evidence import local_path
 from afterpatch.model import Artifact, EvidenceError
 
 PIECE = 96 << 20  # bytes of one piece of a big file
+BUNDLE, MAX_BUNDLE = 8 << 20, 64  # bytes and files of a bundle of small logs
 LONGEST_SEARCH = 8 << 20  # bytes in which a piece must find a line end
 
 
@@ -29,8 +30,32 @@ class Scanned:
     interrupted: bool
 
 
-def _task(plan: Plan, job: Job) -> LogScan:
-    return scan_log(job, plan)
+Batch = tuple[Job, ...]
+
+
+def _task(plan: Plan, batch: Batch) -> list[LogScan]:
+    return [scan_log(job, plan) for job in batch]
+
+
+def _batched(jobs: Sequence[Job]) -> list[Batch]:
+    """Small logs in bundles: handing each of thousands of hourly files over alone would cost more than reading it."""
+    batches: list[Batch] = []
+    bundle: list[Job] = []
+    size = 0
+    for job in jobs:
+        if job.end is not None or not job.scanned or job.size >= BUNDLE:
+            batches.append((job,))
+            continue
+        bundle.append(job)
+        size += job.size
+        if size >= BUNDLE or len(bundle) >= MAX_BUNDLE:
+            batches.append(tuple(bundle))
+            bundle, size = [], 0
+    return [*batches, *([tuple(bundle)] if bundle else [])]
+
+
+def _weight(batch: Batch) -> int:
+    return sum((job.end or job.size) - job.start if job.scanned else job.size // 2 for job in batch)
 
 
 def scan_logs(
@@ -43,15 +68,18 @@ def scan_logs(
     progress: Callable[[int], None] = lambda _bytes: None,
 ) -> Scanned:
     """Every log of the list. `sides`: front | back | "" by the site table."""
-    tasks = [job for artifact in artifacts for job in _jobs(artifact, sides(artifact), jobs)]
-    weights = [(job.end or job.size) - job.start if job.scanned else job.size // 2 for job in tasks]
+    tasks = _batched([job for artifact in artifacts for job in _jobs(artifact, sides(artifact), jobs)])
+    weights = [_weight(batch) for batch in tasks]
     outcome: Any = run_tasks(_task, tasks, weights, jobs=jobs, state=plan, make_state=make_plan, progress=progress)
     pieces: dict[int, list[LogScan]] = {}
-    for position, scan in sorted(outcome.results.items()):
-        pieces.setdefault(tasks[position].artifact, []).append(scan)
-    _mend(tasks, pieces, plan)
+    for _position, scans in sorted(outcome.results.items()):
+        for scan in scans:
+            pieces.setdefault(scan.artifact, []).append(scan)
+    for parts in pieces.values():
+        parts.sort(key=lambda scan: scan.piece)
+    _mend([job for batch in tasks for job in batch], pieces, plan)
     whole = {index: _joined(parts) for index, parts in pieces.items()}
-    died = sorted({tasks[position].artifact for position in outcome.died})
+    died = sorted({job.artifact for position in outcome.died for job in tasks[position]})
     return Scanned(whole, tuple(died), outcome.interrupted)
 
 

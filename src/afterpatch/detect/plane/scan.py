@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from afterpatch.detect.plane.chunks import CHUNK, Chunk, Counted, Joined, chunks
 from afterpatch.detect.plane.judge import Judge
-from afterpatch.detect.plane.memo import Memo
+from afterpatch.detect.plane.memo import memo_of
 from afterpatch.detect.plane.needles import lines_of
 from afterpatch.detect.plane.plan import Plan
 from afterpatch.detect.plane.structure import ByteCounter, Int, Lines, find_lines, stamps
@@ -28,6 +28,7 @@ from afterpatch.parsers.timestamps import EARLIEST, LATEST
 SLOW_KINDS = frozenset(("log-excerpt",))
 _FIRST_SECOND = int(np.datetime64(f"{EARLIEST}-01-01", "s").astype(np.int64))
 _AFTER_LAST = int(np.datetime64(f"{LATEST + 1}-01-01", "s").astype(np.int64))
+NAMED = 1  # rows after each header that are looked at for the name of the server
 JUMP = 3600  # seconds a clock may run backwards before it is called a jump
 MAX_JOINS = 50
 
@@ -95,8 +96,8 @@ class _Worker:
         self._all = job.kind in plan.always  # a rule without necessary literals judges every row
         if job.kind not in SLOW_KINDS:
             self._parser = LineParser(job.kind, self._counts)
-            self._memo = Memo(plan, self._parser.format)
-            self._needles = plan.needles_of(self._parser.format.record_kind)
+            self._memo = memo_of(plan, self._parser.format)
+            self._needles = plan.needles_of(self._parser.format.record_kind, job.side)
             if job.columns:
                 self._parser.use(job.columns)
 
@@ -162,7 +163,7 @@ class _Worker:
         self._names(record)
 
     def _names(self, record: Record) -> None:
-        if self._named >= 2:
+        if self._named >= NAMED:
             return
         self._named += 1
         view = derive(record.kind, record.fields, self._job.side)
@@ -225,7 +226,10 @@ class _Worker:
         self._walk(piece)
 
     def _candidates(self, data: memoryview, lines: Lines) -> dict[int, set[int]]:
-        """Line of the chunk -> needles of this kind of log that are in it."""
+        """Line of the chunk -> needles of this kind of log that are in it. All rows of a log are of one site: once the
+        first told which, rules for the other site are not looked for."""
+        side = self._job.side or (max(self._scan.sides, key=lambda each: self._scan.sides[each]) if self._scan.sides else "")
+        self._needles = self._plan.needles_of(self._parser.format.record_kind, side)
         found: dict[int, set[int]] = {}
         for index, groups in lines_of(self._needles.scan(data), lines.end).items():
             line = bytes(data[int(lines.start[index]) : int(lines.end[index])])
@@ -294,7 +298,7 @@ class _Worker:
             return
         parser = self._parser
         known = parser.columns and not parser.schema and self._time_first() and not self._all
-        exact = 2 - min(self._named, 2) if known else len(rows)
+        exact = NAMED - min(self._named, NAMED) if known else len(rows)
         for index in rows[:exact].tolist():
             self._exact(piece, index)
         rows = rows[exact:]
@@ -340,23 +344,23 @@ class _Worker:
 
     def _exact(self, piece: _Piece, index: int) -> None:
         needles = piece.needles.get(index, _NONE)
-        line = self._line(piece, index)
-        key = self._key(line, needles) if needles and piece.plain[index] and not self._all else None
+        key = self._key(piece, index, needles) if needles and piece.plain[index] and not self._all else None
         if key is not None and self._memo.is_quiet(key):
             self._scan.lines += 1
             self._scan.records += 1
             self._scan.kinds[self._parser.format.record_kind] += 1
             second = int(piece.seconds[index])
             self._hour(1, second, second)
-        elif self._outcome(self._parser.feed(line), needles) and key is not None:
+        elif self._outcome(self._parser.feed(self._line(piece, index)), needles) and key is not None:
             self._memo.remember(key)
 
-    def _key(self, line: Line, needles: set[int]) -> tuple[object, ...] | None:
+    def _key(self, piece: _Piece, index: int, needles: set[int]) -> tuple[object, ...] | None:
         """What tells a plain row apart for its rules; None where it must be read exactly."""
         parser = self._parser
         if not parser.columns or parser.schema or not self._time_first():
             return None
-        values = parser.split(line.data.decode("utf-8", "replace"))
+        raw = bytes(piece.data[int(piece.lines.start[index]) : int(piece.lines.end[index])])
+        values = parser.split(raw.rstrip(b"\r").decode("ascii"))  # a plain line has no byte above 127
         if values is None or len(values) < len(parser.columns):
             return None
         return self._memo.key(needles, parser.columns, values)

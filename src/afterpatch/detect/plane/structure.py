@@ -14,6 +14,8 @@ _OFFSETS = np.arange(19)
 _DIGITS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)  # of 2021-03-03 06:59:10 / 2021-03-03T06:59:10
 _DAYS_BEFORE = np.array([0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], dtype=np.int64)
 _DAYS_IN = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=np.int64)
+_CLOCK = np.array([24, 60, 60], dtype=np.int32)
+_SECONDS = np.array([3600, 60, 1], dtype=np.int64)
 STAMP = 19  # characters
 
 
@@ -78,14 +80,14 @@ def _stamps(view: NDArray[np.uint8], starts: Int) -> tuple[Bool, Int]:
     good = ((text[:, _DIGITS] - np.uint8(48)) < 10).all(axis=1)
     good &= (text[:, 4] == 45) & (text[:, 7] == 45) & (text[:, 13] == 58) & (text[:, 16] == 58)
     good &= (text[:, 10] == 32) | (text[:, 10] == 84)
-    hour, minute, second = (_number(text, i, 2) for i in (11, 14, 17))
-    good &= (hour < 24) & (minute < 60) & (second < 60)
+    tens = (text[:, (11, 14, 17)].astype(np.int32) - 48) * 10 + text[:, (12, 15, 18)] - 48
+    good &= (tens < _CLOCK).all(axis=1)
     if (text[:, :10] == text[0, :10]).all():  # one day, as nearly always
         real, days = _days(text[:1])
     else:
         real, days = _days(text)
     good &= real
-    seconds = days * 86400 + (hour * 3600 + minute * 60 + second)
+    seconds = days * 86400 + tens @ _SECONDS
     return good, np.where(good, seconds, 0)
 
 

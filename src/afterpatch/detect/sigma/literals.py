@@ -112,7 +112,7 @@ class _Chooser:
             text = literal.decode("ascii")
             rare = [run for run in _WORDS.findall(text) if run not in self.common]
             words = _WORDS.findall(text)
-            beside = 2.0 * min(2, max(0, len(words) - 1)) + (0.5 if text != "".join(words) else 0.0)
+            beside = (2.0 if rare else 0.4) * min(2, max(0, len(words) - 1)) + (0.5 if text != "".join(words) else 0.0)
             beside += 3.0 if text.startswith("=") else 0.0  # a value that begins so is rare
             known = self.worths[literal] = max((len(run) for run in rare), default=0) + beside + len(text) / 100
         return known
