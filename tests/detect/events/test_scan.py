@@ -272,3 +272,15 @@ def test_a_file_that_is_gone_is_an_error(kit: ModuleType, tmp_path: Path) -> Non
     gone = Artifact(0, "x", "x", Locator(str(tmp_path / "gone.evtx")), "event-log", "r", 10)
     by = kit.plan()
     assert scan_events([gone], by, jobs=1, make_plan=lambda: by).scans[0].error
+
+
+def test_what_is_remembered_is_bounded_and_right(kit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = rule("s: {CommandLine|contains: whoami, SubjectUserName|endswith: '1'}\ncondition: s")
+    events = [security(CommandLine="whoami", SubjectUserName=f"u{number % 4}", Other=str(number)) for number in range(40)]
+    assert hits(kit, text, *events) == 10
+    monkeypatch.setattr("afterpatch.detect.events.plan.MAX_MEMORY", 100)
+    assert hits(kit, text, *events) == 10
+    by = kit.plan_of(text)
+    kit.judged([kit.text(one) for one in events], by)
+    assert by.memory.used <= 100
+    assert by.memory.generation > 0

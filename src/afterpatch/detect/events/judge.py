@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from afterpatch.detect.events.plan import Candidate, EventPlan, Views
+from afterpatch.detect.events.plan import Candidate, Choice, EventPlan, Views
 from afterpatch.detect.events.view import EventView
 from afterpatch.detect.plane.tally import MAX_EVENTS, MAX_GROUPS, MAX_RAW, Event, Group, LogScan, Sample
 from afterpatch.detect.sigma.mapping import EVENT_LOG
@@ -36,11 +36,38 @@ class EventJudge:
     def event(self, event: EventView, candidates: Iterable[Candidate]) -> None:
         """Judges one event."""
         self._scan.judged += 1
+        self._hits(self._fired(event, candidates), event)
+
+    def chosen(self, event: EventView, choice: Choice) -> None:
+        """Judges one event by candidates that were chosen before: events that agree in all that those rules look at are
+        judged once."""
+        self._scan.judged += 1
+        if choice.names is None:
+            self._hits(self._fired(event, choice.candidates), event)
+            return
+        key = tuple(map(event.get, choice.names))
+        fired = choice.recall(key)
+        if fired is None:
+            failures = self._scan.failed.total()
+            fired = tuple(self._fired(event, choice.candidates))
+            if failures == self._scan.failed.total():
+                choice.remember(key, fired)
+        self._hits(fired, event)
+
+    def _fired(self, event: EventView, candidates: Iterable[Candidate]) -> list[Candidate]:
         views = Views(event)
+        found = []
         for candidate in candidates:
             view = views.of(candidate)
             if view is not None and self._matches(candidate, view):
-                self._hit(candidate, event)
+                found.append(candidate)
+        return found
+
+    def _hits(self, fired: Sequence[Candidate], event: EventView) -> None:
+        if fired:
+            seen = {name: event.first(name) for name in SEEN_FIELDS}
+            for candidate in fired:
+                self._hit(candidate, event, seen)
 
     def _matches(self, candidate: Candidate, view: object) -> bool:
         """The boundary of a detection: a bug in one rule marks it as failed and the others go on."""
@@ -52,14 +79,12 @@ class EventJudge:
             self._scan.failed[candidate.rule.rule.id] += 1
             return False
 
-    def _hit(self, candidate: Candidate, event: EventView) -> None:
+    def _hit(self, candidate: Candidate, event: EventView, seen: dict[str, str]) -> None:
         rule = candidate.rule.rule
         record = event.record
         sample = Sample(record.time or EPOCH, self._scan.artifact, record.record_id, record.offset, record.raw[:MAX_RAW])
         names = subject_fields(rule)
-        self._group(rule.id, tuple((name, event.first(name)) for name in names)).add(
-            EVENT_LOG, sample, {name: event.first(name) for name in SEEN_FIELDS}, 0
-        )
+        self._group(rule.id, tuple((name, event.first(name)) for name in names)).add(EVENT_LOG, sample, seen, 0)
         wanted = self._plan.correlated.get(rule.id)
         if wanted is None:
             return

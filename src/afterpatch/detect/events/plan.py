@@ -9,13 +9,18 @@ from afterpatch.detect.events.literals import Group, Groups, necessary_groups, r
 from afterpatch.detect.events.search import Anchors
 from afterpatch.detect.events.view import EventView
 from afterpatch.detect.sigma.compile import CompiledRule
-from afterpatch.detect.sigma.mapping import EVENT_LOG, FieldMapping, MappedView, Table, Variant
-from afterpatch.detect.sigma.model import RAW, Node
+from afterpatch.detect.sigma.mapping import EVENT_LOG, FieldMapping, MappedView, Source, Table, Variant
+from afterpatch.detect.sigma.model import RAW, FieldRef, Node, items_of
 from afterpatch.detect.sigma.view import FieldView
 
 NARROW = 8  # literals of a further group that are looked for before the rule is judged
 MAX_PROGRAMS = 4_096  # channel and id pairs that are remembered; an attacker can name any number of channels
+MAX_CHOICES = 4_096  # sets of candidates of a program
+MAX_KEY = 8_192  # characters of the values of one remembered result
+MAX_MEMORY = 24 << 20  # characters of all of them
+OVERHEAD = 400
 CHANNEL, EVENT_ID = "Channel", "EventID"
+_ITSELF = Source(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,54 @@ class Candidate:
     number: int
     rule: CompiledRule
     ways: tuple[Way, ...]
+    asked: frozenset[str]  # the fields it looks at, by the rule's names
     narrow: tuple[tuple[bytes, ...], ...] = ()
+
+
+Key = tuple[tuple[str, ...] | None, ...]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What all remembered results of a plan take together, in characters. When it is too much all are forgotten."""
+
+    used: int = 0
+    generation: int = 0
+
+    def take(self, size: int) -> None:
+        """Counts one more result."""
+        self.used += size
+        if self.used > MAX_MEMORY:
+            self.used = 0
+            self.generation += 1
+
+
+@dataclass(slots=True)
+class Choice:
+    """Some candidates of a program, and what was found when they were judged before.
+
+    `names`: every field they look at; the values of these decide. None: they look at the whole text, nothing is
+    remembered."""
+
+    candidates: tuple[Candidate, ...]
+    names: tuple[str, ...] | None
+    memory: Memory
+    memo: dict[Key, tuple[Candidate, ...]] = field(default_factory=dict)
+    generation: int = 0
+
+    def recall(self, key: Key) -> tuple[Candidate, ...] | None:
+        """What was found before for these values; None where nothing is known."""
+        if self.generation != self.memory.generation:
+            self.memo.clear()
+            self.generation = self.memory.generation
+        return self.memo.get(key)
+
+    def remember(self, key: Key, fired: tuple[Candidate, ...]) -> None:
+        """Keeps a result; long values are not worth it."""
+        size = sum(len(value) for values in key if values for value in values)
+        if size <= MAX_KEY:
+            self.memo[key] = fired
+            self.memory.take(size + OVERHEAD)
 
 
 @dataclass(slots=True)
@@ -54,6 +106,19 @@ class Program:
     anchors: Anchors
     by_anchor: tuple[tuple[int, ...], ...]
     whole: bool  # a rule looks into the system part: the whole text is searched
+    memory: Memory
+    choices: dict[tuple[int, ...], Choice] = field(default_factory=dict)
+
+    def choice(self, wanted: Collection[int]) -> Choice:
+        """The candidates at these positions."""
+        key = tuple(sorted(wanted))
+        found = self.choices.get(key)
+        if found is None:
+            if len(self.choices) >= MAX_CHOICES:
+                self.choices.clear()
+            chosen = tuple(self.candidates[position] for position in key)
+            found = self.choices[key] = Choice(chosen, _names(chosen), self.memory, generation=self.memory.generation)
+        return found
 
     def wanted(self, data: bytes) -> Collection[int]:
         """Positions of the candidates that an event with this text (the part from the event's data on, unless
@@ -70,6 +135,21 @@ class Program:
                 if position not in wanted and _narrowed(self.candidates[position].narrow, low):
                     wanted.add(position)
         return wanted
+
+
+def _names(candidates: tuple[Candidate, ...]) -> tuple[str, ...] | None:
+    """The fields of the event that decide whether the candidates fire; None where that is all of it."""
+    names: set[str] = set()
+    for candidate in candidates:
+        for way in candidate.ways:
+            names.update(name for name, _wanted in way.conditions)
+            for asked in candidate.asked:
+                source = way.table.sources.get(asked, _ITSELF)
+                if source is _ITSELF:
+                    names.add(asked)
+                elif source is not None:
+                    names.update((*source.columns, *source.joined))
+    return None if RAW in names else tuple(sorted(names))
 
 
 def _narrowed(groups: tuple[tuple[bytes, ...], ...], low: bytes) -> bool:
@@ -92,6 +172,7 @@ class EventPlan:
     correlated: Mapping[str, tuple[str, ...]]
     force_fallback: bool = False
     brief: bool = False  # what correlations get of a record's text is cut short
+    memory: Memory = field(default_factory=Memory)
     _programs: dict[tuple[str, int], Program] = field(default_factory=dict)
     _alike: dict[tuple[int, ...], Program] = field(default_factory=dict)
     _literals: dict[int, Groups] = field(default_factory=dict)
@@ -138,7 +219,7 @@ class EventPlan:
             groups = self._groups(number, ways)
             position = len(candidates)
             narrow = tuple(tuple(sorted(group)) for group in groups[1:] if len(group) <= NARROW)
-            candidates.append(Candidate(number, self.rules[number], ways, narrow))
+            candidates.append(Candidate(number, self.rules[number], ways, asked_of(self.conditions[number]), narrow))
             if not groups:
                 always.append(position)
             for literal in groups[0] if groups else ():
@@ -148,6 +229,7 @@ class EventPlan:
             always=frozenset(always),
             anchors=Anchors(sorted(anchors), force_fallback=self.force_fallback),
             by_anchor=tuple(tuple(anchors[literal]) for literal in sorted(anchors)),
+            memory=self.memory,
             whole=any(RAW in self.rules[number].fields for number, _ways in chosen),
         )
 
@@ -160,6 +242,15 @@ class EventPlan:
         if number not in self._literals:
             self._literals[number] = necessary_groups(self.conditions[number], ways[0].table)
         return self._literals[number]
+
+
+def asked_of(node: Node) -> frozenset[str]:
+    """The fields a condition looks at."""
+    names: set[str] = set()
+    for item in items_of(node):
+        names.add(item.field)
+        names.update(value.field for group in item.values for value in group if isinstance(value, FieldRef))
+    return frozenset(names)
 
 
 def ways_of(mapping: FieldMapping, channel: str, event_id: int) -> tuple[Way, ...]:

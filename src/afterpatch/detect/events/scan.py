@@ -18,7 +18,7 @@ import orjson
 
 from afterpatch.detect.events.head import read_head
 from afterpatch.detect.events.judge import EventJudge
-from afterpatch.detect.events.plan import Candidate, EventPlan, Program
+from afterpatch.detect.events.plan import Choice, EventPlan, Program
 from afterpatch.detect.events.view import EventView
 from afterpatch.detect.plane.tally import Hour, LogScan
 from afterpatch.evidence import local_path, open_locator
@@ -169,9 +169,9 @@ class _Worker:
         data = (text if program.whole else text[head.end :]).encode("utf-8", "surrogatepass")
         wanted = program.wanted(data)
         if wanted:
-            self._candidate(batch, number, text, [program.candidates[each] for each in sorted(wanted)])
+            self._candidate(batch, number, text, program.choice(wanted))
 
-    def _candidate(self, batch: Batch, number: int, text: str, candidates: list[Candidate]) -> None:
+    def _candidate(self, batch: Batch, number: int, text: str, choice: Choice) -> None:
         try:
             event = orjson.loads(text)["Event"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
@@ -181,7 +181,7 @@ class _Worker:
             self._bad(BadEvent(batch.offset_of(number), "event-json"))
             return
         view = EventView(simple_data(event), lambda: from_object(event, (number, batch.offset_of(number)), text))
-        self._judge.event(view, candidates)
+        self._judge.chosen(view, choice)
 
     def _program(self, key: tuple[str, str]) -> Program:
         if len(self._programs) > 10_000:
