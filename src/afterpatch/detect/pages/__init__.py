@@ -1,0 +1,14 @@
+"""Server pages, judged by what their code does.
+
+The way of a page: bytes -> readings (`decode`) -> segments (`lexer`, `phplex`, `razor`) -> one text a language
+(`stitch`) -> common nodes (`csharp`, `jscript`, `vb`, `php`, `java`; `ir`) -> half-known values (`machine` and its
+platforms) -> sink events (`scope`) -> flows and severity (`grade`). `page.analyse_page` is the one entry; `analyser` is
+the door to the file checks. What calls mean stands in `data/*.yml`.
+"""
+
+from __future__ import annotations
+
+from afterpatch.detect.pages.page import analyse_page
+from afterpatch.detect.pages.verdict import Flow, PageVerdict, Step
+
+__all__ = ["Flow", "PageVerdict", "Step", "analyse_page"]

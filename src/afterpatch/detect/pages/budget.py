@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-MAX_STEPS = 120_000
+MAX_STEPS = 100_000
 MAX_FOLDED = 6_000_000
-MAX_CODE = 400_000
+MAX_CODE = 250_000
 MAX_LAYERS = 6
 MAX_CONSTANT = 600_000
 

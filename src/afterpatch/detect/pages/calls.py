@@ -7,11 +7,23 @@ from typing import Any
 
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.catalogue import Sink
-from afterpatch.detect.pages.fold import ERRORS, FUNCTIONS, METHODS, Fold, as_text, bounded
+from afterpatch.detect.pages.fold import ERRORS, FUNCTIONS, METHODS, STATIC_METHODS, Fold, as_text, bounded
 from afterpatch.detect.pages.machine import Machine
 from afterpatch.detect.pages.operators import concat
 from afterpatch.detect.pages.scope import gathered_role, joined
-from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, DECODED, MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number
+from afterpatch.detect.pages.value import (
+    ANCHORED,
+    BASENAME,
+    BUILT,
+    DECODED,
+    MAX_FIELDS,
+    NUMBER,
+    UNKNOWN,
+    Trace,
+    Value,
+    join_traces,
+    number,
+)
 
 _BUILDERS = frozenset(("stringbuilder", "stringbuffer"))
 _ADDERS = frozenset(("append", "appendline", "appendformat", "insert", "replace"))
@@ -53,7 +65,17 @@ class CallMachine(Machine):
     methods_table: dict[str, Fold] = METHODS
     bracket_members = True  # `object["method"](...)` calls the method
     decoders: frozenset[str] = frozenset(
-        ("frombase64string", "unescape", "atob", "decodebase64", "decodebuffer", "strreverse", "urldecode", "decode", "unescapedatastring")
+        (
+            "frombase64string",
+            "unescape",
+            "atob",
+            "decodebase64",
+            "decodebuffer",
+            "strreverse",
+            "urldecode",
+            "decode",
+            "unescapedatastring",
+        )
     )
 
     # --- calls --------------------------------------------------------------------------------------------------
@@ -152,6 +174,7 @@ class CallMachine(Machine):
 
     def special(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         """What the platform treats in a way of its own."""
+        del holder, method, arguments, node  # nothing here; platforms do
         return None
 
     # --- constants ----------------------------------------------------------------------------------------------
@@ -163,9 +186,11 @@ class CallMachine(Machine):
         static = not holder.known
         table = self.functions_table if static and not holder.path and not holder.type else self.methods_table
         fold = table.get(method)
+        if fold is None and static and not holder.traces and method in STATIC_METHODS:
+            fold = self.methods_table.get(method)
         if fold is None and holder.path:
             fold = self.functions_table.get(f"{short(holder.path)}.{method}")
-        if fold is None or (static and (holder.traces or holder.type == "array" and not self.plain(holder))):
+        if fold is None or (static and (holder.traces or (holder.type == "array" and not self.plain(holder)))):
             return None
         try:
             constants = [self.constant(one) for one in arguments]
@@ -209,7 +234,7 @@ class CallMachine(Machine):
             except ERRORS:
                 holder.const = UNKNOWN
             return holder
-        grown = concat([Value(holder.const, holder.traces), *arguments[:1 if method != "insert" else 2]], node.line, self.budget)
+        grown = concat([Value(holder.const, holder.traces), *arguments[: 1 if method != "insert" else 2]], node.line, self.budget)
         holder.const, holder.traces = grown.const, grown.traces
         holder.head = holder.head or grown.head
         return holder

@@ -63,9 +63,7 @@ def _sinks(raw: Mapping[str, Iterable[str]]) -> dict[str, tuple[Sink, ...]]:
 @cache
 def catalogue(name: str) -> Catalogue:
     """The tables of a platform: dotnet, classic, php or java. Raises ValueError where a table is malformed."""
-    raw: dict[str, Any] = yaml.safe_load(
-        resources.files(PACKAGE).joinpath("data", f"{name}.yml").read_text(encoding="utf-8")
-    )
+    raw: dict[str, Any] = yaml.safe_load(resources.files(PACKAGE).joinpath("data", f"{name}.yml").read_text(encoding="utf-8"))
     sets = {key: frozenset(map(str, value)) for key, value in raw.items() if isinstance(value, list)}
     for key, value in raw.get("request", {}).items():
         sets["request_" + key] = frozenset(map(str, value))

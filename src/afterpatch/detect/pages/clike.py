@@ -23,7 +23,8 @@ PHP_TOKENS = re.compile(
   | (?P<cast>\(\s*(?:int|integer|float|double|real|bool|boolean|string|array|object|binary|unset)\s*\))
   | (?P<variable>\$[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)
   | (?P<name>\\?[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*(?:\\[A-Za-z_]\w*)*)
-  | (?P<op>===|!==|<=>|\*\*=|\.\.\.|<<=|>>=|\?\?=|\?->|=>|->|::|==|!=|<>|<=|>=|&&|\|\||\?\?|\+\+|--|\+=|-=|\*=|/=|\.=|%=|&=|\|=|\^=|<<|>>|\*\*|.)
+  | (?P<op>===|!==|<=>|\*\*=|\.\.\.|<<=|>>=|\?\?=|\?->|=>|->|::|==|!=|<>|<=|>=|&&|\|\||\?\?|\+\+|--
+      |\+=|-=|\*=|/=|\.=|%=|&=|\|=|\^=|<<|>>|\*\*|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -43,14 +44,44 @@ _SKIP = frozenset(("blank", "comment"))
 _LEVELS = {
     sign: level
     for level, signs in enumerate(
-        (("or",), ("xor",), ("and",), ("??",), ("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!=", "===", "!==", "<>", "<=>"),
-         ("<", ">", "<=", ">=", "instanceof"), ("<<", ">>", ">>>"), ("+", "-", "."), ("*", "/", "%"), ("**",)),
+        (
+            ("or",),
+            ("xor",),
+            ("and",),
+            ("??",),
+            ("||",),
+            ("&&",),
+            ("|",),
+            ("^",),
+            ("&",),
+            ("==", "!=", "===", "!==", "<>", "<=>"),
+            ("<", ">", "<=", ">=", "instanceof"),
+            ("<<", ">>", ">>>"),
+            ("+", "-", "."),
+            ("*", "/", "%"),
+            ("**",),
+        ),
     )
     for sign in signs
-}  # fmt: skip
+}
 _ASSIGN = frozenset(("=", "+=", "-=", "*=", "/=", ".=", "%=", "&=", "|=", "^=", "<<=", ">>=", ">>>=", "??=", "**="))
 _MODIFIERS = frozenset(
-    "public private protected static final abstract var synchronized native transient volatile strictfp readonly default".split()
+    [
+        "public",
+        "private",
+        "protected",
+        "static",
+        "final",
+        "abstract",
+        "var",
+        "synchronized",
+        "native",
+        "transient",
+        "volatile",
+        "strictfp",
+        "readonly",
+        "default",
+    ]
 )
 MAX_DEPTH = 45
 
@@ -69,11 +100,24 @@ class CReader:
         self.owner = ""
         self.program = ir.Program()
         self.words: dict[str, Callable[[], ir.Node | None]] = {
-            "if": self.on_if, "while": self.on_while, "for": self.on_for, "do": self.on_do, "switch": self.on_switch,
-            "try": self.on_try, "return": self.on_return, "break": self.on_jump, "continue": self.on_jump, "class": self.on_class,
-            "interface": self.on_class, "trait": self.on_class, "throw": self.on_throw, "case": self.on_case, "default": self.on_case,
-            "else": self.skip_word, "enum": self.on_class,
-        }  # fmt: skip
+            "if": self.on_if,
+            "while": self.on_while,
+            "for": self.on_for,
+            "do": self.on_do,
+            "switch": self.on_switch,
+            "try": self.on_try,
+            "return": self.on_return,
+            "break": self.on_jump,
+            "continue": self.on_jump,
+            "class": self.on_class,
+            "interface": self.on_class,
+            "trait": self.on_class,
+            "throw": self.on_throw,
+            "case": self.on_case,
+            "default": self.on_case,
+            "else": self.skip_word,
+            "enum": self.on_class,
+        }
 
     # --- tokens -------------------------------------------------------------------------------------------------
 
@@ -172,7 +216,11 @@ class CReader:
         if self.sign("{"):
             return ir.Block(token.line, self.block())
         if token.kind == "name":
-            while self.word(*_MODIFIERS) and not (self.word("default") and self.peek().text == ":") and self.peek().text not in ("::", "("):
+            while (
+                self.word(*_MODIFIERS)
+                and not (self.word("default") and self.peek().text == ":")
+                and self.peek().text not in ("::", "(")
+            ):
                 self.next()
             handler = self.words.get(self.token.lower if self.caseless else self.token.text)
             if handler is not None and self.peek().text not in ("=", "->", ".", "::"):
@@ -261,6 +309,8 @@ class CReader:
         return ir.Block(line, [*start, loop])
 
     def for_each(self, line: int) -> ir.Node | None:
+        """A loop over elements in `for`'s brackets, where the language has that."""
+        del line
         return None
 
     def listed(self, close: str) -> list[ir.Node]:

@@ -13,7 +13,9 @@ from afterpatch.detect.pages.value import ANCHORED, MAPPED, NUMBER, UNKNOWN, Tra
 CodeReader = Callable[[str, str], ir.Program]
 _CODE_LANGUAGE = {"eval": "jscript", "function": "jscript", "execute": "vbscript", "executeglobal": "vbscript",
     "executestatement": "vbscript", "addcode": "vbscript", "compileassemblyfromsource": "csharp"}  # fmt: skip
-_SOURCE_CALLS = frozenset(("binaryread", "saveas", "item", "get", "getvalues", "getinputstream", "getbufferedinputstream", "getbufferlessinputstream"))
+_SOURCE_CALLS = frozenset(
+    ("binaryread", "saveas", "item", "get", "getvalues", "getinputstream", "getbufferedinputstream", "getbufferlessinputstream")
+)
 _PROPERTY_GETTERS = frozenset(("getmethod", "getmethods", "getconstructor", "getconstructors", "getproperty", "getfield"))
 
 
@@ -178,10 +180,16 @@ class DotNetMachine(CallMachine):
             return Value(type="requestdata", traces=(Trace("client", f"Request[{key!r}]"[:80], node.line),))
         if holder.type == "requestdata" and keys:
             label = keys[0].text
-            if label and self.tables.has("request_safe_keys", label.lower()) and "ServerVariables" in "".join(
-                trace.source for trace in holder.traces
+            if (
+                label
+                and self.tables.has("request_safe_keys", label.lower())
+                and "ServerVariables" in "".join(trace.source for trace in holder.traces)
             ):
-                return own_place("request.safe") if "path" in label.lower() or "script" in label.lower() else Value(path="request.safe")
+                return (
+                    own_place("request.safe")
+                    if "path" in label.lower() or "script" in label.lower()
+                    else Value(path="request.safe")
+                )
             return Value(type="requestdata", traces=super().element(holder, keys, node).traces)
         if holder.type == "httpfile":
             return Value(type="httpfile", traces=super().element(holder, keys, node).traces)
@@ -193,14 +201,14 @@ class DotNetMachine(CallMachine):
         if value.known and arguments and isinstance(value.const, str | bytearray):
             return self.element(value, arguments, node)
         if value.type in ("methodinfo", "delegate", "func", "action"):
-            self.event("reflection", spell(node.target), node.line, {"object": value, **({"data": arguments[0]} if arguments else {})})
+            self.event(
+                "reflection", spell(node.target), node.line, {"object": value, **({"data": arguments[0]} if arguments else {})}
+            )
         return Value(traces=self.gathered([value, *arguments], spell(node.target), node.line))
 
     def call_name(self, node: ir.Call, target: ir.Name) -> Value:
         lower = target.id.lower()
-        if self.lookup(target.id) is None and (
-            self.tables.has("request_names", lower) or self.tables.has("stores", lower)
-        ):
+        if self.lookup(target.id) is None and (self.tables.has("request_names", lower) or self.tables.has("stores", lower)):
             return self.element(self.name(target), [self.ev(one) for one in node.args], node)
         return super().call_name(node, target)
 
@@ -240,7 +248,9 @@ class DotNetMachine(CallMachine):
             text = first.text
             return own_place("path.fixed") if text is not None and text.strip() in OWN_FOLDERS else Value(const=first.const)
         traces = tuple(trace.through("MapPath", node.line) for trace in first.traces)
-        return Value(traces=traces, marks=first.marks | {MAPPED}, head=first.head, tail=first.tail, path="" if traces else "path.fixed")
+        return Value(
+            traces=traces, marks=first.marks | {MAPPED}, head=first.head, tail=first.tail, path="" if traces else "path.fixed"
+        )
 
     def state_call(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value:
         if method in ("add", "insert", "set", "setvalue") and len(arguments) > 1:
@@ -298,12 +308,15 @@ class DotNetMachine(CallMachine):
             self.budget.layers += 1
 
     def reached(self, sink: Sink, roles: dict[str, Value], node: ir.Node) -> None:
+        del node
         code = roles.get("code")
         if sink.kind != "code-execution" or code is None or code.traces:
             return
         language = _CODE_LANGUAGE.get(short(sink.name), "")
-        text = code.text if code.text is not None else next(
-            (one.text for one in (code.fields or {}).values() if one.text is not None), None
+        text = (
+            code.text
+            if code.text is not None
+            else next((one.text for one in (code.fields or {}).values() if one.text is not None), None)
         )
         if language and text:
             self.nested_code(text, language)
@@ -312,8 +325,8 @@ class DotNetMachine(CallMachine):
 
     def reflection(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         if method in ("gettype", "gettypefromprogid", "gettypefromclsid") and arguments and arguments[0].text:
-            named = self.com_type(arguments[0].text) if method != "gettype" else arguments[0].text
-            return Value(const=named, type="type", traces=join_traces(holder.traces, arguments[0].traces))
+            kind_name = self.com_type(arguments[0].text) if method != "gettype" else arguments[0].text
+            return Value(const=kind_name, type="type", traces=join_traces(holder.traces, arguments[0].traces))
         if method in _PROPERTY_GETTERS:
             traces = self.gathered([holder, *arguments], method, node.line)
             kind = self.tables.returns.get("*." + method, "")
@@ -387,8 +400,8 @@ class DotNetMachine(CallMachine):
             value.traces = first.traces if first is not None else ()
             return value
         if kind in ("string",) and arguments:
-            text = "".join(str(one.const) for one in self.unpacked(arguments)) or arguments[0].text
-            return Value(const=text if text and not arguments[0].traces else UNKNOWN, traces=arguments[0].traces)
+            whole = "".join(str(one.const) for one in self.unpacked(arguments)) or arguments[0].text
+            return Value(const=whole if whole and not arguments[0].traces else UNKNOWN, traces=arguments[0].traces)
         value.traces = join_traces(value.traces, self.gathered(arguments, "new " + kind, node.line))
         if kind in ("streamwriter", "filestream", "fileinfo", "directoryinfo") and arguments:
             first = arguments[0]
@@ -431,5 +444,3 @@ class DotNetMachine(CallMachine):
         if any(f"{name}" in lowered for name in self.tables.sets.get("request_names", ())):
             return Value(traces=(Trace("client", "Request (in code too deep to read)", node.line),))
         return Value()
-
-

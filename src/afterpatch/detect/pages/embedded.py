@@ -23,7 +23,9 @@ _USING = re.compile(r"<[\w-]{1,30}:(?:assembly|using)\b[^>]{0,400}>")
 
 def style_scripts(text: str) -> list[tuple[str, str]]:
     """Script blocks of a style sheet: language and code."""
-    return [(match.group(1) or "jscript", _CDATA.sub("", _USING.sub("", match.group(2)))) for match in _STYLE_SCRIPT.finditer(text)][:4]
+    return [
+        (match.group(1) or "jscript", _CDATA.sub("", _USING.sub("", match.group(2)))) for match in _STYLE_SCRIPT.finditer(text)
+    ][:4]
 
 
 def embedded_events(

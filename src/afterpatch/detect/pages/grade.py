@@ -149,7 +149,11 @@ def _write(event: Event) -> str:
 
 def _open(event: Event) -> str:
     mode = _role(event, "mode")
-    writes = mode.path.rpartition(".")[2] in ("create", "createnew", "openorcreate", "append", "truncate") or mode.text in ("w", "a", "wb", "ab", "w+", "a+") or mode.const in (2, 8)
+    writes = (
+        mode.path.rpartition(".")[2] in ("create", "createnew", "openorcreate", "append", "truncate")
+        or mode.text in ("w", "a", "wb", "ab", "w+", "a+")
+        or mode.const in (2, 8)
+    )
     return _write(event) if writes else _read(event)
 
 
@@ -283,7 +287,8 @@ def flow_of(event: Event) -> Flow:
         text = f"{event.call} {does}; nothing the client sends reaches it that could be followed."
         return Flow("", 0, (), event.kind, event.call, event.line, severity, text)
     steps = tuple(Step(what, line) for what, line in main.steps)
-    text = f"The page takes {_LABEL.get(main.kind, main.kind)} ({main.source}, line {main.line}) and {does} ({event.call}, line {event.line})."
+    what = _LABEL.get(main.kind, main.kind)
+    text = f"The page takes {what} ({main.source}, line {main.line}) and {does} ({event.call}, line {event.line})."
     return Flow(main.source, main.line, steps, event.kind, event.call, event.line, severity, text)
 
 
@@ -300,7 +305,9 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     found: list[Combination] = []
     controlled = {event.kind for event in events if _kinds(event.traces()) & {"client", "upload-name"}}
     present = {event.kind for event in events}
-    whole = {event.kind for event in events if path_control(event.roles.get("path", Value())) in ("whole", "name", "folder", "site")}
+    whole = {
+        event.kind for event in events if path_control(event.roles.get("path", Value())) in ("whole", "name", "folder", "site")
+    }
     files = whole & {"file-write", "file-read", "file-list", "file-delete", "file-open", "timestomp", "page-compile"}
     if len(files) >= 2:
         found.append(Combination("high", "The client lists, reads, writes or deletes files of its choice: a file manager."))
@@ -312,10 +319,17 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     if "network" in present and any(e.kind == "process-start" for e in events) and _socket(events):
         found.append(Combination("high", "The page joins a network connection to a program: a reverse shell."))
     if facts.loader_names:
-        found.append(Combination("high", f"The page names functions that switch off security software: {', '.join(facts.loader_names)}."))
-    if "sql" in controlled and any(_controlled(e.roles.get("sql", Value())) and ANCHORED not in e.roles["sql"].marks for e in events if e.kind == "sql"):
-        if any(flow.sink == "sql" and at_least(flow.severity, "medium") for flow in flows):
-            found.append(Combination("high", "The client sends whole database statements: a database console."))
+        found.append(
+            Combination("high", f"The page names functions that switch off security software: {', '.join(facts.loader_names)}.")
+        )
+    if (
+        "sql" in controlled
+        and any(
+            _controlled(e.roles.get("sql", Value())) and ANCHORED not in e.roles["sql"].marks for e in events if e.kind == "sql"
+        )
+        and any(flow.sink == "sql" and at_least(flow.severity, "medium") for flow in flows)
+    ):
+        found.append(Combination("high", "The client sends whole database statements: a database console."))
     walked = {event.call.rpartition(".")[2].lower() for event in events if event.kind == "registry"}
     if "getsubkeynames" in walked and walked & {"getvaluenames", "getvalue"}:
         found.append(Combination("high", "The page walks through the registry."))
@@ -328,7 +342,11 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
 
 
 def _drops_and_runs(events: Sequence[Event]) -> bool:
-    written = {(e.roles["path"].text or "").strip().lower() for e in events if e.kind in ("file-write", "file-open") and "path" in e.roles}
+    written = {
+        (e.roles["path"].text or "").strip().lower()
+        for e in events
+        if e.kind in ("file-write", "file-open") and "path" in e.roles
+    }
     started = " ".join((value.text or "").lower() for e in events if e.kind == "process-start" for value in e.roles.values())
     return any(len(path) > 4 and path in started for path in written)
 
@@ -341,7 +359,7 @@ def _tunnel(events: Sequence[Event]) -> bool:
 
 def _raw_socket(event: Event) -> bool:
     call = event.call.lower()
-    return any(word in call for word in ("connect", "tcpclient", "socket", "fsockopen", "open"))  and "webrequest" not in call
+    return any(word in call for word in ("connect", "tcpclient", "socket", "fsockopen", "open")) and "webrequest" not in call
 
 
 def _socket(events: Sequence[Event]) -> bool:
@@ -350,7 +368,7 @@ def _socket(events: Sequence[Event]) -> bool:
 
 def grade(events: Sequence[Event], facts: PageFacts) -> tuple[str, tuple[Flow, ...], tuple[str, ...]]:
     """Severity of the page, its flows (worst first) and the reasons beside them."""
-    flows = [flow_of(event) for event in events]
+    flows = list({(one.sink, one.call, one.sink_line, one.source): one for one in map(flow_of, events)}.values())
     if facts.authenticated:
         flows = [_tamed(flow) for flow in flows]
     together = combinations(flows, events, facts)

@@ -9,7 +9,9 @@ from afterpatch.detect.pages.clike import JAVA_TOKENS, CReader
 
 _PRIMITIVE = frozenset(("int", "long", "short", "byte", "char", "boolean", "float", "double", "void", "var"))
 _UNICODE = re.compile(r"\\u+([0-9A-Fa-f]{4})")
-_NOT_TYPES = frozenset(("return", "new", "throw", "else", "case", "instanceof", "assert", "yield", "package", "import", "this", "super"))
+_NOT_TYPES = frozenset(
+    ("return", "new", "throw", "else", "case", "instanceof", "assert", "yield", "package", "import", "this", "super")
+)
 _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
@@ -138,7 +140,9 @@ class JavaReader(CReader):
             value: ir.Node = ir.Op(name.line, "undefined", [])
             if self.accept("="):
                 value = self.array(mine) if self.sign("{") else self.expression()
-            found.append(ir.Assign(name.line, ir.Name(name.line, name.text), value, "", "" if mine in ("var", "object") else mine))
+            found.append(
+                ir.Assign(name.line, ir.Name(name.line, name.text), value, "", "" if mine in ("var", "object") else mine)
+            )
             if not self.accept(","):
                 break
         self.accept(";")
@@ -198,12 +202,15 @@ class JavaReader(CReader):
         if end > 0 and self.tokens[end].text == ")":
             after = self.tokens[min(end + 1, len(self.tokens) - 1)]
             primitive = self.peek().text in _PRIMITIVE
-            if after.kind in ("name", "string", "number") or after.text in ("(", "!", "~", "{") or (primitive and after.text in ("-", "+")):
-                if after.text not in ("instanceof",):
-                    self.next()
-                    kind = self.type_text()
-                    self.next()
-                    return ir.Op(line, "cast:" + kind, [self.inner()])
+            if (
+                after.kind in ("name", "string", "number")
+                or after.text in ("(", "!", "~", "{")
+                or (primitive and after.text in ("-", "+"))
+            ) and after.text not in ("instanceof",):
+                self.next()
+                kind = self.type_text()
+                self.next()
+                return ir.Op(line, "cast:" + kind, [self.inner()])
         found = self.arguments()
         if self.sign("->"):
             return self.arrow(line, [one.id for one in found if isinstance(one, ir.Name)])

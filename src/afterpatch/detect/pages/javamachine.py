@@ -12,14 +12,21 @@ from afterpatch.detect.pages.dotnet import own_place
 from afterpatch.detect.pages.fold import METHODS, Fold, as_int, decode_bytes, from_base64
 from afterpatch.detect.pages.value import ANCHORED, NUMBER, Trace, Value, join_traces, number
 
-_IMPLICIT = {"request": "httpservletrequest", "session": "state", "application": "state", "pagecontext": "pagecontext", "response": "response", "out": "out"}
+_IMPLICIT = {
+    "request": "httpservletrequest",
+    "session": "state",
+    "application": "state",
+    "pagecontext": "pagecontext",
+    "response": "response",
+    "out": "out",
+}
 _JAVA_METHODS: dict[str, Fold] = {
     **METHODS,
-    "decode": lambda o, a: bytearray(from_base64(a[0])),
-    "decodebuffer": lambda o, a: bytearray(from_base64(a[0])),
-    "valueof": lambda o, a: a[0] if isinstance(a[0], str) else str(a[0]),
-    "parseint": lambda o, a: int(str(a[0]), as_int(a[1])) if len(a) > 1 else as_int(a[0]),
-    "getbytes": lambda o, a: bytearray(decode_bytes(o).encode("utf-8", "replace")),
+    "decode": lambda _o, a: bytearray(from_base64(a[0])),
+    "decodebuffer": lambda _o, a: bytearray(from_base64(a[0])),
+    "valueof": lambda _o, a: a[0] if isinstance(a[0], str) else str(a[0]),
+    "parseint": lambda _o, a: int(str(a[0]), as_int(a[1])) if len(a) > 1 else as_int(a[0]),
+    "getbytes": lambda o, _a: bytearray(decode_bytes(o).encode("utf-8", "replace")),
 }
 
 
@@ -70,7 +77,7 @@ class JavaMachine(CallMachine):
 
     def special(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         if self.tables.has("request_types", holder.type):
-            return self.request_call(holder, method, arguments, node)
+            return self.request_call(method, arguments, node)
         if method == "getrequest":
             return Value(type="httpservletrequest", path="request")
         if method == "getsession":
@@ -89,19 +96,27 @@ class JavaMachine(CallMachine):
             return Value(type="method", fields=fields, traces=join_traces(holder.traces, arguments[0].traces))
         if method == "invoke" and holder.type == "method" and holder.fields:
             return self.reflected(holder, arguments, node)
-        if holder.type == "class" and method in ("newinstance", "getconstructor", "getdeclaredconstructor") and isinstance(holder.const, str):
-            return Value(type=short(holder.const).lower() if method == "newinstance" else "constructor", fields={"of": holder}, traces=holder.traces)
+        if (
+            holder.type == "class"
+            and method in ("newinstance", "getconstructor", "getdeclaredconstructor")
+            and isinstance(holder.const, str)
+        ):
+            return Value(
+                type=short(holder.const).lower() if method == "newinstance" else "constructor",
+                fields={"of": holder},
+                traces=holder.traces,
+            )
         if holder.type == "constructor" and method == "newinstance" and holder.fields and "of" in holder.fields:
             named = holder.fields["of"].text
             if named:
                 return self.construct(short(named).lower(), list(arguments), node)
         return None
 
-    def request_call(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value:
+    def request_call(self, method: str, arguments: Sequence[Value], node: ir.Node) -> Value:
         if method in ("getsession",):
             return self.state("session")
         if method in ("getattribute", "setattribute"):
-            return self.state_call(self.state("request"), method, arguments, node)
+            return self.state_call(self.state("request"), method, arguments, node) or Value()
         if self.tables.has("request_safe", method):
             return own_place("own." + method) if "path" in method else Value(path="request." + method)
         key = f"({arguments[0].const!r})" if arguments and arguments[0].known else ""
@@ -128,7 +143,11 @@ class JavaMachine(CallMachine):
             rest = list(arguments[1:])
             if len(rest) == 1 and rest[0].fields and rest[0].type.endswith("[]"):
                 rest = list(rest[0].fields.values())
-            target = Value(path=owner.const.lower()) if isinstance(owner.const, str) else (first if first.type or first.path else owner)
+            target = (
+                Value(path=owner.const.lower())
+                if isinstance(owner.const, str)
+                else (first if first.type or first.path else owner)
+            )
             return self.invoke(target, named.text, rest, node)
         return None
 
@@ -147,16 +166,27 @@ class JavaMachine(CallMachine):
         first = arguments[0] if arguments else Value()
         if kind in ("stringbuilder", "stringbuffer"):
             known = isinstance(first.const, str)
-            return Value(const=first.const if known else "", type=kind, fields={}, traces=first.traces if NUMBER not in first.marks else ())
+            return Value(
+                const=first.const if known else "", type=kind, fields={}, traces=first.traces if NUMBER not in first.marks else ()
+            )
         if kind == "string" and arguments:
             if first.known and not first.traces:
                 return Value(const=decode_bytes(first.const) if isinstance(first.const, bytes | bytearray) else first.const)
-            return Value(traces=tuple(t.through("new String", node.line) for t in first.traces), marks=first.marks, head=first.head, tail=first.tail)
+            return Value(
+                traces=tuple(t.through("new String", node.line) for t in first.traces),
+                marks=first.marks,
+                head=first.head,
+                tail=first.tail,
+            )
         if kind in ("expression", "statement") and len(arguments) > 2 and arguments[1].text and not arguments[1].traces:
             rest = list((arguments[2].fields or {}).values()) or [arguments[2]]
             return self.invoke(arguments[0], arguments[1].text, rest, node)
         value = Value(type=kind, fields={}, traces=self.gathered(arguments, "new " + kind, node.line))
-        if kind in ("file", "fileoutputstream", "filewriter", "fileinputstream", "printwriter", "randomaccessfile", "bufferedwriter") and value.fields is not None:
+        if (
+            kind
+            in ("file", "fileoutputstream", "filewriter", "fileinputstream", "printwriter", "randomaccessfile", "bufferedwriter")
+            and value.fields is not None
+        ):
             value.fields["path"] = self.path_of(arguments)
             value.marks, value.head = value.fields["path"].marks, value.fields["path"].head
         if kind in self.owners:

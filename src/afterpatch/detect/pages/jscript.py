@@ -13,11 +13,15 @@ from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.treebase import TreeReader, unescape
 
 _VAR_TYPE = re.compile(r"\b((?:var|const)\s{1,20}\w{1,80})\s{0,20}:\s{0,20}[\w.]{1,80}(?:\[\])?")
-_PARAMETERS = re.compile(r"\bfunction\s{0,20}(?:get\s|set\s)?\s{0,20}\w{0,80}\s{0,20}\(([^()]{0,2000})\)(\s{0,20}:\s{0,20}[\w.\[\]]{1,80})?")
+_PARAMETERS = re.compile(
+    r"\bfunction\s{0,20}(?:get\s|set\s)?\s{0,20}\w{0,80}\s{0,20}\(([^()]{0,2000})\)(\s{0,20}:\s{0,20}[\w.\[\]]{1,80})?"
+)
 _PARAMETER_TYPE = re.compile(r"\s{0,20}:\s{0,20}[\w.]{1,80}(?:\[\])?")
 _IMPORT = re.compile(r"^\s{0,80}(?:import|package)\s{1,20}[\w.]{1,120}\s{0,20};?", re.MULTILINE)
 _CONDITIONAL = re.compile(r"/\*@(?:cc_on)?|@\*/|@(?:set|if|elif|else|end|cc_on)\b(?:\s{0,8}\([^()\n]{0,200}\))?")
-_MODIFIERS = re.compile(r"\b(?:public|private|protected|internal|static|expando|override|final|hide)\s{1,20}(?=(?:var|function|class)\b)")
+_MODIFIERS = re.compile(
+    r"\b(?:public|private|protected|internal|static|expando|override|final|hide)\s{1,20}(?=(?:var|function|class)\b)"
+)
 _TRANSPARENT = ("parenthesized_expression", "expression_statement", "await_expression", "else_clause", "variable_declarator_list")
 
 
@@ -46,59 +50,62 @@ class JScriptReader(TreeReader):
 
     def __init__(self, code: str, first_line: int = 1) -> None:
         super().__init__(_language(), without_types(code), first_line)
-        self.table = {
-            "identifier": self.name,
-            "this": self.name,
-            "property_identifier": self.literal_name,
-            "shorthand_property_identifier": self.name,
-            "member_expression": self.chain,
-            "call_expression": self.chain,
-            "subscript_expression": self.chain,
-            "new_expression": self.new,
-            "string": self.string,
-            "template_string": self.template,
-            "number": self.number,
-            "true": self.constant,
-            "false": self.constant,
-            "null": self.constant,
-            "undefined": self.constant,
-            "array": self.array,
-            "object": self.object,
-            "binary_expression": self.binary,
-            "assignment_expression": self.assign,
-            "augmented_assignment_expression": self.assign,
-            "update_expression": self.update,
-            "unary_expression": self.unary,
-            "ternary_expression": self.ternary,
-            "variable_declarator": self.declarator,
-            "variable_declaration": self.block,
-            "lexical_declaration": self.block,
-            "program": self.block,
-            "statement_block": self.block,
-            "class_body": self.block,
-            "switch_body": self.cases,
-            "switch_statement": self.cases,
-            "switch_case": self.cases,
-            "switch_default": self.cases,
-            "try_statement": self.cases,
-            "with_statement": self.cases,
-            "catch_clause": self.cases,
-            "finally_clause": self.cases,
-            "sequence_expression": self.sequence,
-            "if_statement": self.if_,
-            "while_statement": self.while_,
-            "do_statement": self.while_,
-            "for_statement": self.for_,
-            "for_in_statement": self.for_in,
-            "return_statement": self.return_,
-            "break_statement": self.return_,
-            "continue_statement": self.return_,
-            "function_declaration": self.function_,
-            "method_definition": self.function_,
-            "generator_function_declaration": self.function_,
-            "function_expression": self.lambda_,
-            "arrow_function": self.lambda_,
-        } | dict.fromkeys(_TRANSPARENT, self.transparent)
+        self.table.update(
+            {
+                "identifier": self.name,
+                "this": self.name,
+                "property_identifier": self.literal_name,
+                "shorthand_property_identifier": self.name,
+                "member_expression": self.chain,
+                "call_expression": self.chain,
+                "subscript_expression": self.chain,
+                "new_expression": self.new,
+                "string": self.string,
+                "template_string": self.template,
+                "number": self.number,
+                "true": self.constant,
+                "false": self.constant,
+                "null": self.constant,
+                "undefined": self.constant,
+                "array": self.array,
+                "object": self.object,
+                "binary_expression": self.binary,
+                "assignment_expression": self.assign,
+                "augmented_assignment_expression": self.assign,
+                "update_expression": self.update,
+                "unary_expression": self.unary,
+                "ternary_expression": self.ternary,
+                "variable_declarator": self.declarator,
+                "variable_declaration": self.block,
+                "lexical_declaration": self.block,
+                "program": self.block,
+                "statement_block": self.block,
+                "class_body": self.block,
+                "switch_body": self.cases,
+                "switch_statement": self.cases,
+                "switch_case": self.cases,
+                "switch_default": self.cases,
+                "try_statement": self.cases,
+                "with_statement": self.cases,
+                "catch_clause": self.cases,
+                "finally_clause": self.cases,
+                "sequence_expression": self.sequence,
+                "if_statement": self.if_,
+                "while_statement": self.while_,
+                "do_statement": self.while_,
+                "for_statement": self.for_,
+                "for_in_statement": self.for_in,
+                "return_statement": self.return_,
+                "break_statement": self.return_,
+                "continue_statement": self.return_,
+                "function_declaration": self.function_,
+                "method_definition": self.function_,
+                "generator_function_declaration": self.function_,
+                "function_expression": self.lambda_,
+                "arrow_function": self.lambda_,
+            }
+            | dict.fromkeys(_TRANSPARENT, self.transparent)
+        )
 
     def transparent(self, node: Node) -> ir.Node:
         while node.type in _TRANSPARENT:
@@ -121,7 +128,12 @@ class JScriptReader(TreeReader):
     def chain(self, node: Node) -> ir.Node:
         links: list[Node] = []
         current: Node | None = node
-        while current is not None and current.type in ("member_expression", "call_expression", "subscript_expression", "parenthesized_expression"):
+        while current is not None and current.type in (
+            "member_expression",
+            "call_expression",
+            "subscript_expression",
+            "parenthesized_expression",
+        ):
             links.append(current)
             if current.type == "call_expression":
                 current = current.child_by_field_name("function")

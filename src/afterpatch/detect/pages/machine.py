@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from afterpatch.detect.pages import ir
-from afterpatch.detect.pages.budget import Budget
-from afterpatch.detect.pages.catalogue import Catalogue
+from afterpatch.detect.pages.memory import Memory
 from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.scope import Event, Frame, joined
 from afterpatch.detect.pages.value import BUILT, MAX_FIELDS, NUMBER, UNKNOWN, Trace, Value, join_traces, number, passed
@@ -25,30 +24,8 @@ MAX_EVENTS = 400
 _EMBEDDED = re.compile(r"<%|<\?(?:php|=)|:script\b|php\.net/xsl|runat\s{0,4}=", re.IGNORECASE)
 
 
-class Machine:
+class Machine(Memory):
     """State of one page. Subclasses say what names and calls mean (`name`, `member`, `call`)."""
-
-    def __init__(self, tables: Catalogue, budget: Budget) -> None:
-        self.tables = tables
-        self.budget = budget
-        self.globals: dict[str, Value] = {}
-        self.functions: dict[str, list[ir.Function]] = {}
-        self.owners: dict[str, tuple[str, ...]] = {}
-        self.aliases: dict[str, str] = {}
-        self.frames: list[Frame] = [Frame()]
-        self.events: dict[tuple[str, int, str, int], Event] = {}
-        self.notes: set[str] = set()
-        self.depth = 0
-        self.active: list[int] = []
-        self.memory: dict[Any, Value] = {}
-        self.entered: set[int] = set()
-        self.all_tainted: Trace | None = None
-        self.caseless = False
-        self.embedded: dict[str, int] = {}
-
-    def key(self, name: str) -> str:
-        """A variable's name as it is compared: VB does not tell cases apart."""
-        return name.lower() if self.caseless else name
 
     # --- programs -----------------------------------------------------------------------------------------------
 
@@ -85,11 +62,6 @@ class Machine:
         return Value(type=kind)
 
     # --- statements ---------------------------------------------------------------------------------------------
-
-    @property
-    def frame(self) -> Frame:
-        """The running function."""
-        return self.frames[-1]
 
     def block(self, body: Sequence[ir.Node]) -> str:
         """Statements in order; gives `return`, `break`, `continue` or ""."""
@@ -228,7 +200,7 @@ class Machine:
     @staticmethod
     def items_of(value: Value) -> list[tuple[Any, Value]] | None:
         """The known elements of a value, None where nobody knows them."""
-        if value.fields and value.type in ("array", "list", "array[]") or (value.fields and value.type.endswith("[]")):
+        if (value.fields and value.type in ("array", "list", "array[]")) or (value.fields and value.type.endswith("[]")):
             return list(value.fields.items())
         if isinstance(value.const, str | bytes | bytearray) and not value.traces:
             return [(index, Value(const=one)) for index, one in enumerate(value.const[: MAX_LOOP + 1])]
@@ -327,13 +299,6 @@ class Machine:
             fields[label if label is not None else f"?{position}"] = self.ev(item)
         return Value(type="array", fields=fields, traces=traces)
 
-    @staticmethod
-    def key_of(value: Value) -> str | None:
-        """A constant as a key of fields."""
-        if value.known and isinstance(value.const, str | int):
-            return str(value.const).lower() if isinstance(value.const, str) else str(int(value.const))
-        return None
-
     def operator(self, node: ir.Op) -> Value:
         """An operator."""
         if node.op in ("&&", "||", "and", "or", "andalso", "orelse", "??", "?:", "any"):
@@ -354,98 +319,9 @@ class Machine:
             return result
         return number() if node.op != "any" else Value()
 
-    # --- assignment ---------------------------------------------------------------------------------------------
-
-    def assign(self, node: ir.Assign) -> Value:
-        value = self.ev(node.value)
-        if node.type and not value.type:
-            value = self.typed(value, node.type)
-        if node.op:
-            value = combine(node.op, [self.ev(node.target), value], node.line, self.budget)
-        self.store(node.target, value)
-        return value
-
-    @staticmethod
-    def typed(value: Value, kind: str) -> Value:
-        """The value with a declared type."""
-        marks = value.marks
-        if kind in ("int", "long", "bool", "double", "float", "short", "decimal", "guid", "datetime", "integer", "boolean"):
-            marks = marks | {NUMBER}
-        return Value(value.const, value.traces, kind, value.path, value.fields, marks, value.head, value.tail, value.function)
-
-    def store(self, target: ir.Node, value: Value) -> None:
-        """Assign to a name, member or element."""
-        if isinstance(target, ir.Name):
-            self.store_name(target.id, self.stepped(value, target))
-        elif isinstance(target, ir.Member):
-            self.store_member(target, value)
-        elif isinstance(target, ir.Index | ir.Call):
-            holder = self.ev(target.target)
-            keys = [self.ev(one) for one in target.args]
-            self.store_element(holder, keys, value, target)
-        elif isinstance(target, ir.Array):
-            for position, one in enumerate(target.items[:200]):
-                element = (value.fields or {}).get(str(position))
-                self.store(one, element or Value(traces=value.traces, type=value.type))
-        elif isinstance(target, ir.Op):
-            for one in target.items[:8]:
-                if isinstance(one, ir.Name | ir.Member | ir.Index):
-                    self.store(one, value)
-
-    @staticmethod
-    def stepped(value: Value, target: ir.Name) -> Value:
-        """The value, its way one step longer by the name it got."""
-        if not value.traces:
-            return value
-        traces = tuple(trace.through(target.id, target.line) for trace in value.traces)
-        return Value(value.const, traces, value.type, value.path, value.fields, value.marks, value.head, value.tail, value.function)
-
-    def store_name(self, name: str, value: Value) -> None:
-        """Assign to a variable: a local one, unless the name is known outside or no function runs."""
-        key = self.key(name)
-        frame = self.frame
-        scope = frame.locals
-        if len(self.frames) == 1 or key in frame.declared_global or (key not in scope and key in self.globals):
-            scope = self.globals
-        if len(scope) < MAX_FIELDS:
-            scope[key] = joined(scope.get(key), value) if frame.weak else value
-
-    def store_member(self, target: ir.Member, value: Value) -> None:
-        holder = self.ev(target.target)
-        if holder.path in ("this", "me", "self", "$this", "base"):
-            key = self.key(target.name)
-            self.globals[key] = joined(self.globals.get(key), value)
-            return
-        self.assigned(target, holder, value)
-        self.set_field(holder, target.name.lower(), value)
-
-    def assigned(self, target: ir.Member, holder: Value, value: Value) -> None:
-        """A property was set: a sink for some."""
-
-    def set_field(self, holder: Value, key: str, value: Value) -> None:
-        """Put a value into an object, shared by all who hold it."""
-        if holder.fields is None:
-            holder.fields = {}
-        if len(holder.fields) < MAX_FIELDS:
-            holder.fields[key] = value if self.frame.concrete else joined(holder.fields.get(key), value)
-
-    def store_element(self, holder: Value, keys: Sequence[Value], value: Value, node: ir.Node) -> None:
-        """`holder[keys] = value`."""
-        key = self.key_of(keys[0]) if keys else None
-        if isinstance(holder.const, bytearray) and keys and isinstance(keys[0].const, int):
-            place = keys[0].const
-            if isinstance(value.const, int | float) and 0 <= place < len(holder.const):
-                holder.const[place] = int(value.const) & 0xFF
-                return
-        traces = tuple(trace.through("element", node.line) for trace in value.traces)
-        holder.traces = join_traces(holder.traces, traces)
-        if isinstance(holder.const, bytearray | str | bytes):
-            holder.const = UNKNOWN
-        self.set_field(holder, key if key is not None else "?", Value(value.const, traces, value.type, value.path, value.fields, value.marks, function=value.function))
-
     # --- calls --------------------------------------------------------------------------------------------------
 
-    def apply(self, function: ir.Function, arguments: Sequence[Value], depth_free: bool = False) -> Value:
+    def apply(self, function: ir.Function, arguments: Sequence[Value]) -> Value:
         """Run a function with arguments; the same arguments are not run twice."""
         if len(self.frames) > MAX_CALLS or self.active.count(id(function)) > 1 or self.depth > MAX_EVAL - 20:
             return Value(traces=self.gathered(arguments, function.name, function.line))
@@ -517,9 +393,9 @@ class Machine:
         function = self.frame.function.name if self.frame.function else ""
         new = Event(kind, call, line, roles, function)
         old = self.events.get(key)
-        if old is None and len(self.events) < MAX_EVENTS:
-            self.events[key] = new
-        elif old is not None and (len(new.traces()), _weight(new)) >= (len(old.traces()), _weight(old)):
+        if (old is None and len(self.events) < MAX_EVENTS) or (
+            old is not None and (len(new.traces()), _weight(new)) >= (len(old.traces()), _weight(old))
+        ):
             self.events[key] = new
 
 

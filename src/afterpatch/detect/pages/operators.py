@@ -7,7 +7,19 @@ from typing import Any
 
 from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.fold import ERRORS, as_int, as_text
-from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, DECODED, FIXED_END, MAPPED, NUMBER, Trace, Value, join_traces, number
+from afterpatch.detect.pages.value import (
+    ANCHORED,
+    BASENAME,
+    BUILT,
+    DECODED,
+    FIXED_END,
+    MAPPED,
+    NUMBER,
+    Trace,
+    Value,
+    join_traces,
+    number,
+)
 
 _COMPARE = frozenset(
     ("==", "!=", "===", "!==", "<", ">", "<=", ">=", "<>", "is", "like", "in", "instanceof", "u!", "unot", "isnot", "=", "not in")
@@ -15,14 +27,15 @@ _COMPARE = frozenset(
 _ARITHMETIC = frozenset(("-", "*", "/", "%", "<<", ">>", ">>>", "^", "&", "|", "\\", "mod", "xor", "**", "u-", "u~", "u+"))
 _KEEP = frozenset(("cast:string", "cast:object", "cast:", "u&", "u*", "u^", "u@"))
 _NUMERIC_CASTS = frozenset(
-    f"cast:{one}" for one in ("int", "long", "double", "float", "bool", "boolean", "short", "decimal", "integer", "uint", "single")
+    f"cast:{one}"
+    for one in ("int", "long", "double", "float", "bool", "boolean", "short", "decimal", "integer", "uint", "single")
 )
 
 
 def combine(op: str, values: Sequence[Value], line: int, budget: Budget) -> Value:
     """One operator over its operands, left to right."""
     if op.startswith("cast:"):
-        return _cast(op, values, line)
+        return _cast(op, values)
     if op in (".", "+", "&concat") or (op == "&" and _texts(values)):
         return concat(values, line, budget, numeric=op == "+")
     if op in _COMPARE:
@@ -48,7 +61,7 @@ def _all_traces(values: Sequence[Value]) -> tuple[Trace, ...]:
     return found
 
 
-def _cast(op: str, values: Sequence[Value], line: int) -> Value:
+def _cast(op: str, values: Sequence[Value]) -> Value:
     value = values[-1] if values else Value()
     kind = op[5:]
     if op in _NUMERIC_CASTS:

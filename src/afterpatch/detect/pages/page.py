@@ -10,9 +10,10 @@ from afterpatch.detect.pages.budget import MAX_CODE, Budget
 from afterpatch.detect.pages.calls import CallMachine
 from afterpatch.detect.pages.catalogue import catalogue
 from afterpatch.detect.pages.csharp import read_csharp
-from afterpatch.detect.pages.decode import Reading, readings
+from afterpatch.detect.pages.decode import MAX_BYTES, Reading, readings
 from afterpatch.detect.pages.dotnet import DotNetMachine
 from afterpatch.detect.pages.embedded import embedded_events
+from afterpatch.detect.pages.families import family_of
 from afterpatch.detect.pages.grade import PageFacts, grade
 from afterpatch.detect.pages.java import plain_java, read_java
 from afterpatch.detect.pages.javamachine import JavaMachine
@@ -21,16 +22,48 @@ from afterpatch.detect.pages.lexer import Page, lex
 from afterpatch.detect.pages.php import read_php
 from afterpatch.detect.pages.phplex import lex_php
 from afterpatch.detect.pages.phpmachine import PhpMachine
+from afterpatch.detect.pages.prefilter import may_reach_sink
 from afterpatch.detect.pages.razor import lex_razor
 from afterpatch.detect.pages.scope import Event
 from afterpatch.detect.pages.scriptenc import decode_script
+from afterpatch.detect.pages.statistics import opinion, raises
 from afterpatch.detect.pages.stitch import Unit, add_whole, language_of, units, whole_unit
 from afterpatch.detect.pages.treebase import plain_names
 from afterpatch.detect.pages.vb import read_vb
-from afterpatch.detect.pages.verdict import PageVerdict
+from afterpatch.detect.pages.verdict import PageVerdict, at_least, worst
 
 PHP = frozenset((".php", ".php3", ".php4", ".php5", ".php7", ".phtml", ".pht"))
 JSP = frozenset((".jsp", ".jspx", ".jspf", ".jsw", ".jsv"))
+_NEVER = frozenset(
+    (
+        ".cs",
+        ".vb",
+        ".js",
+        ".css",
+        ".dll",
+        ".exe",
+        ".resx",
+        ".md",
+        ".xml",
+        ".xslt",
+        ".ps1",
+        ".psm1",
+        ".log",
+        ".evtx",
+        ".map",
+        ".ts",
+    )
+)
+_SERVER_MARKS = re.compile(
+    rb"<%@\s{0,20}(?:page|webhandler|webservice|control|master|application|language)\b|<\?php\b|<script\b[^>]{0,200}\brunat\s{0,4}=\s{0,4}[\"']?server",
+    re.IGNORECASE,
+)
+_TELLING = re.compile(
+    r"\b(?:eval|execute|assert|system|exec|shell_exec|passthru|process|assembly|createobject|defineclass|invoke|saveas|request|frombase64string|base64_decode)\b",
+    re.IGNORECASE,
+)
+_SIGNED_IN = re.compile(r"\bIsAuthenticated\b|\bIsInRole\s*\(|\[\s*Authorize\b|PrincipalPermission|\bDemand\s*\(", re.IGNORECASE)
+_LOADER = re.compile(r"\b(?:Amsi(?:ScanBuffer|Initialize|OpenSession|ScanString)|EtwEventWrite(?:Full)?|NtTraceEvent)\b")
 _PHP_OPEN = re.compile(r"<\?(?:php\b|=)", re.IGNORECASE)
 CLASSIC = frozenset((".asp", ".asa", ".cer", ".cdx"))
 RAZOR = frozenset((".cshtml", ".vbhtml"))
@@ -42,6 +75,13 @@ def extension_of(name: str) -> str:
     base = re.split(r"[\\/]", name)[-1].rstrip(". ")
     dot = base.rfind(".")
     return base[dot:].lower() if dot >= 0 else ""
+
+
+def holds_server_code(extension: str, data: bytes) -> bool:
+    """Whether a file of another name holds code that a server would run once it is mapped or included."""
+    if extension in _NEVER:
+        return False
+    return _SERVER_MARKS.search(data[:MAX_BYTES]) is not None
 
 
 def read_code(code: str, language: str) -> ir.Program:
@@ -70,6 +110,8 @@ class Findings:
     languages: list[str] = field(default_factory=list)
     server_code: bool = False
     authenticated: bool = False
+    code: str = ""
+    loader_names: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         if text not in self.notes:
@@ -79,25 +121,52 @@ class Findings:
         if text not in self.problems:
             self.problems.append(text)
 
+    def look(self, code: str) -> None:
+        """Keep some code for the statistics, and the names in it that tell something by themselves."""
+        self.code = (self.code + code)[:MAX_CODE]
+        self.authenticated = self.authenticated or _SIGNED_IN.search(code) is not None
+        for match in _LOADER.finditer(code):
+            if match.group(0) not in self.loader_names and len(self.loader_names) < 5:
+                self.loader_names.append(match.group(0))
+
 
 def _programs(found: Findings, parts: list[Unit]) -> list[ir.Program]:
     programs: list[ir.Program] = []
     for unit in parts:
         code, undone = plain_names(unit.code)
+        found.look(code)
         if undone:
             found.note(f"{undone} characters of names were written as escapes or hidden characters.")
-        if len(code) > MAX_CODE:
-            found.budget.exhausted("code")
-            code = code[:MAX_CODE]
+        if unit.language not in found.languages:
+            found.languages.append(unit.language)
+        if unit.language == "csharp" and not may_reach_sink(code):
+            continue
+        code = _bounded(found, code)
         if unit.members and unit.language == "csharp" and not re.search(r"^\s*(?:namespace|public\s+class|class)\b", code, re.M):
             code = "class __page {" + code + "\n}"
         program = read_code(code, unit.language)
         for problem in program.problems:
             found.problem(problem)
         programs.append(program)
-        if unit.language not in found.languages:
-            found.languages.append(unit.language)
     return programs
+
+
+def _bounded(found: Findings, code: str) -> str:
+    """Code of a size that can be parsed: of more, the start and what stands around telling words."""
+    if len(code) <= MAX_CODE:
+        return code
+    found.budget.exhausted("code")
+    pieces = [code[: MAX_CODE // 2]]
+    last = MAX_CODE // 2
+    for match in _TELLING.finditer(code, last):
+        if match.start() < last:
+            continue
+        start = max(last, match.start() - 2000)
+        last = match.end() + 6000
+        pieces.append(code[start:last])
+        if len(pieces) > MAX_CODE // 16_000:
+            break
+    return "\n".join(pieces)
 
 
 def _judge_dotnet(found: Findings, page: Page, asp: bool) -> None:
@@ -149,7 +218,9 @@ def _script_events(found: Findings, code: str, language: str) -> list[Event]:
         return []
     found.budget.layers -= 1
     code = code if name != "csharp" else "class __style {" + code + "\n}"
-    machine = DotNetMachine(catalogue("classic" if name == "vbscript" else "dotnet"), found.budget, read_code, languages=frozenset((name,)))
+    machine = DotNetMachine(
+        catalogue("classic" if name == "vbscript" else "dotnet"), found.budget, read_code, languages=frozenset((name,))
+    )
     machine.run([read_code(code, name)])
     found.note("A style sheet in the page holds script.")
     return list(machine.events.values())
@@ -201,17 +272,27 @@ def analyse_page(name: str, data: bytes) -> PageVerdict:
     extension = extension_of(name)
     for reading in texts:
         _judge_reading(found, reading, extension)
-    severity, flows, reasons = grade(found.events, PageFacts(found.authenticated))
+    if len(data) > MAX_BYTES:
+        found.budget.exhausted("bytes")
+    severity, flows, reasons = grade(found.events, PageFacts(found.authenticated, tuple(found.loader_names)))
+    second = opinion(found.code) if found.server_code else ()
+    if severity in ("info", "low") and raises(second, found.code):
+        severity = "medium"
+    if found.budget.spent and severity in ("info", "low") and found.server_code:
+        severity = worst(severity, "low")
     for what in sorted(found.budget.spent):
         found.problem(f"budget: {what}")
+    followed = bool(flows and flows[0].source)
     return PageVerdict(
         name=name,
         severity=severity,
-        confidence="high" if flows and flows[0].source else "moderate",
+        confidence="high" if followed or at_least(severity, "critical") else "moderate" if at_least(severity, "high") else "low",
+        family=family_of(texts[0].text if texts else "", len(data), flows, reasons),
         flows=flows,
         languages=tuple(found.languages),
         notes=tuple(found.notes),
         problems=tuple(found.problems),
+        opinion=second,
         reasons=reasons,
         server_code=found.server_code,
         complete=not found.budget.spent,

@@ -12,7 +12,13 @@ from afterpatch.detect.pages.treebase import unescape
 _INTERPOLATED = re.compile(
     r"\{\$(?P<braced>[^{}]{1,300})\}|\$\{(?P<named>[^{}]{1,200})\}|\$(?P<plain>[A-Za-z_]\w*)(?:\[(?P<key>[^\]\s]{1,80})\]|->(?P<member>\w{1,80}))?"
 )
-_LITERALS: dict[str, str | int | bool | None] = {"true": True, "false": False, "null": None, "php_eol": "\n", "directory_separator": "/"}
+_LITERALS: dict[str, str | int | bool | None] = {
+    "true": True,
+    "false": False,
+    "null": None,
+    "php_eol": "\n",
+    "directory_separator": "/",
+}
 _STATEMENT_CALLS = frozenset(("echo", "print", "include", "include_once", "require", "require_once", "exit", "die"))
 
 
@@ -25,11 +31,23 @@ class PhpReader(CReader):
         super().__init__(code, first_line)
         self.depth = depth
         self.words |= {
-            "foreach": self.on_foreach, "function": self.on_function, "fn": self.on_expression, "global": self.on_global,
-            "static": self.on_static, "const": self.on_const, "namespace": self.on_skip, "use": self.on_skip, "goto": self.on_skip,
-            "declare": self.on_skip, "endif": self.skip_word, "endforeach": self.skip_word, "endwhile": self.skip_word,
-            "endfor": self.skip_word, "endswitch": self.skip_word, "elseif": self.skip_word,
-        }  # fmt: skip
+            "foreach": self.on_foreach,
+            "function": self.on_function,
+            "fn": self.on_expression,
+            "global": self.on_global,
+            "static": self.on_static,
+            "const": self.on_const,
+            "namespace": self.on_skip,
+            "use": self.on_skip,
+            "goto": self.on_skip,
+            "declare": self.on_skip,
+            "endif": self.skip_word,
+            "endforeach": self.skip_word,
+            "endwhile": self.skip_word,
+            "endfor": self.skip_word,
+            "endswitch": self.skip_word,
+            "elseif": self.skip_word,
+        }
 
     def on_expression(self) -> ir.Node | None:
         found = self.expression()
@@ -111,7 +129,11 @@ class PhpReader(CReader):
         word = token.lower
         if word in _STATEMENT_CALLS and self.peek().kind != "end":
             return self.statement_call(token)
-        if token.kind == "name" and self.peek().kind == "variable" and word not in ("new", "clone", "print", "yield", "return", "throw", "and", "or"):
+        if (
+            token.kind == "name"
+            and self.peek().kind == "variable"
+            and word not in ("new", "clone", "print", "yield", "return", "throw", "and", "or")
+        ):
             self.next()  # a typed property
             return self.statement()
         return None
@@ -333,7 +355,11 @@ class PhpReader(CReader):
             return ir.Opaque(line, text)
         reader = PhpReader(text, line, self.depth + 8)
         value = reader.expression()
-        return value if match.group("braced") or re.fullmatch(r"\w+", named or "") else ir.Call(line, ir.Name(line, "__variable"), [value])
+        return (
+            value
+            if match.group("braced") or re.fullmatch(r"\w+", named or "")
+            else ir.Call(line, ir.Name(line, "__variable"), [value])
+        )
 
 
 def read_php(code: str, first_line: int = 1) -> ir.Program:

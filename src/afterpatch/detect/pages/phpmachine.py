@@ -13,6 +13,7 @@ from afterpatch.detect.pages.catalogue import Catalogue, Sink
 from afterpatch.detect.pages.fold import Fold
 from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.phpfold import DECODERS, PHP_FUNCTIONS
+from afterpatch.detect.pages.phplex import lex_php
 from afterpatch.detect.pages.scope import joined
 from afterpatch.detect.pages.value import ANCHORED, BUILT, NUMBER, Trace, Value
 
@@ -94,7 +95,9 @@ class PhpMachine(CallMachine):
             return self.increment(node)
         if node.op == ".":
             if isinstance(node.target, ir.Name) and self.lookup(node.target.id) is None:
-                return super().assign(ir.Assign(node.line, node.target, ir.Op(node.line, ".", [ir.Lit(node.line, ""), node.value])))
+                return super().assign(
+                    ir.Assign(node.line, node.target, ir.Op(node.line, ".", [ir.Lit(node.line, ""), node.value]))
+                )
             return super().assign(ir.Assign(node.line, node.target, ir.Op(node.line, ".", [node.target, node.value])))
         return super().assign(node)
 
@@ -117,7 +120,9 @@ class PhpMachine(CallMachine):
         if node.op == "+" and len(node.items) == 2:
             values = [self.ev(item) for item in node.items]
             if not all(isinstance(one.const, int | float) for one in values):
-                return Value(traces=self.gathered(values, "+", node.line), marks=frozenset() if values[0].traces else frozenset((NUMBER,)))
+                return Value(
+                    traces=self.gathered(values, "+", node.line), marks=frozenset() if values[0].traces else frozenset((NUMBER,))
+                )
             return combine("+", values, node.line, self.budget)
         if node.op == ".":
             values = [self.ev(item) for item in node.items]
@@ -153,7 +158,9 @@ class PhpMachine(CallMachine):
         if lower == "__variable":
             return self.by_name(self.ev(node.args[0]) if node.args else Value(), node)
         if lower == "__global":
-            self.frame.declared_global |= {one.value for one in node.args if isinstance(one, ir.Lit) and isinstance(one.value, str)}
+            self.frame.declared_global |= {
+                one.value for one in node.args if isinstance(one, ir.Lit) and isinstance(one.value, str)
+            }
             return Value()
         if lower in ("extract", "parse_str", "mb_parse_str", "import_request_variables"):
             for one in node.args:
@@ -270,7 +277,9 @@ class PhpMachine(CallMachine):
 
     def special_method(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         if holder.type == "reflectionfunction" and method in ("invoke", "invokeargs") and holder.fields:
-            return self.dynamic(holder.fields.get("callable", Value()), self.unpacked(arguments), node, "ReflectionFunction.invoke")
+            return self.dynamic(
+                holder.fields.get("callable", Value()), self.unpacked(arguments), node, "ReflectionFunction.invoke"
+            )
         if holder.type == "reflectionclass" and holder.fields:
             kind = (holder.fields.get("callable", Value()).text or "").lower()
             if method in ("newinstance", "newinstanceargs"):
@@ -292,21 +301,30 @@ class PhpMachine(CallMachine):
             pattern = next(iter(pattern.fields.values()))
         options = arguments[3].text if len(arguments) > 3 else None
         text = pattern.text
-        evaluates = pattern.traces or (text is not None and _has_eval_modifier(text)) or (method.startswith("mb") and options and "e" in options)
+        evaluates = (
+            pattern.traces
+            or (text is not None and _has_eval_modifier(text))
+            or (method.startswith("mb") and options and "e" in options)
+        )
         if evaluates:
             data = arguments[1] if arguments[1].traces or not arguments[2].all_traces() else arguments[2]
             self.event("code-execution", method, node.line, {"code": data, "object": pattern})
-            self.run_text(arguments[1], node)
+            self.run_text(arguments[1])
             if "\\" in (arguments[1].text or "") or "$" in (arguments[1].text or ""):
-                self.run_text(arguments[2], node)
+                self.run_text(arguments[2])
             return Value(traces=data.traces)
         return None
 
     def outcome(self, holder: Value, method: str, name: str, arguments: Sequence[Value], node: ir.Node) -> Value:
         result = super().outcome(holder, method, name, arguments, node)
-        if not result.traces and not result.known and not holder.path and not holder.type and (method in PHP_FUNCTIONS or method == "create_function"):
-            if NUMBER not in result.marks:
-                result.marks = result.marks | {BUILT}
+        if (
+            not result.traces
+            and not result.known
+            and not holder.path
+            and not holder.type
+            and (method in PHP_FUNCTIONS or method == "create_function")
+        ) and NUMBER not in result.marks:
+            result.marks = result.marks | {BUILT}
         return result
 
     def reached(self, sink: Sink, roles: dict[str, Value], node: ir.Node) -> None:
@@ -314,12 +332,16 @@ class PhpMachine(CallMachine):
         if sink.kind == "dynamic-call" and "callable" in roles:
             self.call_back(name, roles["callable"], roles.get("data", Value()), node)
         elif name in ("eval", "assert", "*.__eval") and "code" in roles:
-            self.run_text(roles["code"], node)
+            self.run_text(roles["code"])
 
     def call_back(self, name: str, function: Value, data: Value, node: ir.Node) -> None:
         """The platform calls a function of the page's choice with some data."""
         if name == "ob_start":
-            data = Value(traces=(Trace("client", "the page's output", node.line),)) if function.function or function.known else Value()
+            data = (
+                Value(traces=(Trace("client", "the page's output", node.line),))
+                if function.function or function.known
+                else Value()
+            )
         rest = [data]
         if data.fields and data.type == "array":
             rest = list(data.fields.values())[:4]
@@ -330,7 +352,7 @@ class PhpMachine(CallMachine):
                     self.dynamic(function, [value, Value(const=key)], node, name)
         self.dynamic(function, rest, node, name)
 
-    def run_text(self, code: Value, node: ir.Node) -> None:
+    def run_text(self, code: Value) -> None:
         """Code in a constant is read itself; code that was decoded is marked as packed."""
         text = code.text
         if text is None or code.traces:
@@ -382,7 +404,10 @@ class PhpMachine(CallMachine):
                 return Value(type="requestdata", traces=(Trace("client", f"{trace.source}[{key.text!r}]"[:80], node.line),))
         value = super().element(holder, keys, node)
         if not value.known and not value.traces and not value.fields and not value.type and holder.type not in ("array", "state"):
-            return Value(marks=value.marks | ({BUILT} if isinstance(holder.const, str) or BUILT in holder.marks else frozenset()), function=value.function)
+            return Value(
+                marks=value.marks | ({BUILT} if isinstance(holder.const, str) or BUILT in holder.marks else frozenset()),
+                function=value.function,
+            )
         return value
 
     def new(self, node: ir.New) -> Value:
@@ -391,7 +416,9 @@ class PhpMachine(CallMachine):
             named = self.ev(node.type_node)
             kind = (named.text or "").lower() if not named.traces else ""
             if named.traces:
-                self.event("reflection", "new $class", node.line, {"type": named, **({"data": arguments[0]} if arguments else {})})
+                self.event(
+                    "reflection", "new $class", node.line, {"type": named, **({"data": arguments[0]} if arguments else {})}
+                )
         else:
             kind = node.type
         if kind == "com" and arguments and arguments[0].text:
@@ -446,11 +473,8 @@ def _next_text(text: str) -> str:
 
 
 def _as_php(text: str) -> str:
-    """Code as eval takes it: `?>...<?php` switches out of and into code."""
+    """Code as eval takes it: `?>...<?php` outside strings switches out of and into code."""
     if "?>" not in text and "<?" not in text:
         return text
-    head = text.lstrip()
-    if head.startswith(("<?php", "<?")) and "?>" not in head[:2]:
-        text = "?>" + text
-    text = re.sub(r"\?>(.*?)(?:<\?(?:php\b|=)?|\Z)", lambda m: ";" + "\n" * m.group(1).count("\n"), text, flags=re.DOTALL | re.IGNORECASE)
-    return text
+    page = lex_php("<?php " + text)
+    return ";".join(segment.text for segment in page.segments)

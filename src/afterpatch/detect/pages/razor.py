@@ -12,7 +12,7 @@ _AT = re.compile(
 _EXPRESSION = re.compile(r"(?:new\s|await\s)?[A-Za-z_]\w*(?:<[\w.,\s]{0,80}>)?")
 _MARKUP_LINE = re.compile(r"^[ \t]*(?:<(?!!|=)[^\n]*|@:[^\n]*|@\*[^\n]*)$", re.MULTILINE)
 _PAIRS = {"{": "}", "(": ")", "[": "]"}
-_TOKEN = re.compile(r"@?\"|'|//|/\*|[{}()\[\]]")
+_MARK = re.compile(r"@?\"|'|//|/\*|[{}()\[\]]")
 MAX_BLOCK = 200_000
 
 
@@ -20,29 +20,29 @@ def _close(text: str, start: int) -> int:
     """Behind the bracket that closes the one at `start`; strings and comments are skipped; bounded."""
     depth, position = 0, start
     limit = min(len(text), start + MAX_BLOCK)
-    while match := _TOKEN.search(text, position, limit):
-        token, position = match.group(0), match.end()
-        if token in "{([":
+    while match := _MARK.search(text, position, limit):
+        mark, position = match.group(0), match.end()
+        if mark in "{([":
             depth += 1
-        elif token in "})]":
+        elif mark in "})]":
             depth -= 1
             if depth <= 0:
                 return position
         else:
-            position = _skip(text, match.start(), token, limit)
+            position = _skip(text, match.start(), mark, limit)
     return limit
 
 
-def _skip(text: str, start: int, token: str, limit: int) -> int:
-    if token == "//":
+def _skip(text: str, start: int, mark: str, limit: int) -> int:
+    if mark == "//":
         end = text.find("\n", start, limit)
-    elif token == "/*":
+    elif mark == "/*":
         end = text.find("*/", start + 2, limit)
     else:
-        pattern = r'"(?:[^"\\\n]|\\.)*"' if token == '"' else (r'@"(?:[^"]|"")*"' if token == '@"' else r"'(?:[^'\\\n]|\\.){1,12}'")
+        pattern = r'"(?:[^"\\\n]|\\.)*"' if mark == '"' else (r'@"(?:[^"]|"")*"' if mark == '@"' else r"'(?:[^'\\\n]|\\.){1,12}'")
         match = re.compile(pattern).match(text, start, limit)
-        return match.end() if match else start + len(token)
-    return limit if end < 0 else end + (2 if token == "/*" else 0)
+        return match.end() if match else start + len(mark)
+    return limit if end < 0 else end + (2 if mark == "/*" else 0)
 
 
 def _chain(text: str, start: int) -> int:

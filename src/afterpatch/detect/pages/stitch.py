@@ -12,14 +12,35 @@ _VB = re.compile(
     r"^\s*(?:dim|sub|end\s+(?:if|sub|function|class)|public\s+sub|private\s+sub|protected\s+sub|imports|elseif|wend|next|on\s+error|set)\b|\bthen\b\s*$|\bas\s+(?:new\s+)?string\b|&\s*_\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
-_CSHARP = re.compile(r";\s*$|^\s*(?:using\s+[\w.]+;|void\s+\w|string\s+\w|public\s+\w+\s+\w+\s*\(|protected\s+void|foreach\s*\()", re.MULTILINE)
+_CSHARP = re.compile(
+    r";\s*$|^\s*(?:using\s+[\w.]+;|void\s+\w|string\s+\w|public\s+\w+\s+\w+\s*\(|protected\s+void|foreach\s*\()", re.MULTILINE
+)
 _JSCRIPT = re.compile(r"\bfunction\s*\w*\s*\(|^\s*var\s+\w+\s*(?::\s*\w+)?\s*=|\beval\s*\(|\bimport\s+System", re.MULTILINE)
 _TYPED_VAR = re.compile(r"\bvar\s+\w+\s*:\s*\w+|\"unsafe\"|\bfunction\b[^{]{0,80}\{", re.IGNORECASE)
 NAMES = {
-    "c#": "csharp", "cs": "csharp", "csharp": "csharp", "c": "csharp", "vb": "vb", "visualbasic": "vb", "vbnet": "vb", "vb.net": "vb", "visual basic": "vb",
-    "jscript": "jscript", "javascript": "jscript", "js": "jscript", "jscript.net": "jscript", "jscript.encode": "jscript", "vbscript": "vbscript",
-    "vbscript.encode": "vbscript", "vbs": "vbscript", "java": "java", "php": "php", "jspx": "java", "ecmascript": "jscript", "livescript": "jscript",
-}  # fmt: skip
+    "c#": "csharp",
+    "cs": "csharp",
+    "csharp": "csharp",
+    "c": "csharp",
+    "vb": "vb",
+    "visualbasic": "vb",
+    "vbnet": "vb",
+    "vb.net": "vb",
+    "visual basic": "vb",
+    "jscript": "jscript",
+    "javascript": "jscript",
+    "js": "jscript",
+    "jscript.net": "jscript",
+    "jscript.encode": "jscript",
+    "vbscript": "vbscript",
+    "vbscript.encode": "vbscript",
+    "vbs": "vbscript",
+    "java": "java",
+    "php": "php",
+    "jspx": "java",
+    "ecmascript": "jscript",
+    "livescript": "jscript",
+}
 UNIT_DIRECTIVES = frozenset(("webhandler", "webservice", "servicehost", "class"))
 
 

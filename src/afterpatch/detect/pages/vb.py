@@ -7,101 +7,14 @@ that cannot be read costs itself.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from afterpatch.detect.pages import ir
-from afterpatch.detect.pages.tokens import Token, scan
-
-_PATTERN = re.compile(
-    r"""
-    (?P<continued>[ \t]_[ \t]*(?:'[^\n]*)?\r?\n)
-  | (?P<blank>[ \t\f\v\u00a0\u3000]+)
-  | (?P<line>\r?\n|\r|:(?!=))
-  | (?P<comment>'[^\r\n]*|<!--[^\r\n]*|\brem\b(?=[ \t\r\n])[^\r\n]*)
-  | (?P<string>[\"\u201c\u201d](?:[^\"\u201c\u201d\r\n]|[\"\u201c\u201d]{2})*(?:[\"\u201c\u201d]c?|(?=[\r\n]|$)))
-  | (?P<date>\#[^\#\r\n]{4,30}\#)
-  | (?P<number>(?<=[(,])&0[0-7]+&?|&h[0-9a-f]+&?|&o[0-7]+&?|\d+(?:\.\d+)?(?:e[+-]?\d+)?[%&!\#@ilsdfr]?(?!\w)|\d+)
-  | (?P<bracket>\[[^\]\r\n]{1,80}\])
-  | (?P<name>[^\W\d]\w*[$%!]?(?!\w)|[^\W\d]\w*)
-  | (?P<op><>|<=|>=|=>|=<|:=|\+=|-=|&=|\*=|/=|<<|>>|[-+*/\\^&=<>().,{}!?])
-  | (?P<other>.)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-_SKIP = frozenset(("continued", "blank", "comment", "other"))
-_MODIFIERS = frozenset(
-    "public private protected friend shared overrides overridable overloads default readonly writeonly shadows notoverridable mustoverride "
-    "partial withevents static const async iterator mustinherit notinheritable".split()
-)
-_OPERATORS: tuple[frozenset[str], ...] = (
-    frozenset(("or", "orelse", "xor", "eqv", "imp")),
-    frozenset(("and", "andalso")),
-    frozenset(("=", "<>", "<", ">", "<=", ">=", "=>", "=<", "is", "isnot", "like")),
-    frozenset(("<<", ">>")),
-    frozenset(("&",)),
-    frozenset(("+", "-")),
-    frozenset(("mod", "\\")),
-    frozenset(("*", "/")),
-    frozenset(("^",)),
-)
-_LEVELS = {operator: level for level, group in enumerate(_OPERATORS) for operator in group}
-_STOPS = frozenset(("then", "to", "step", "else", "end", "next", "as", "in", "until", "while", "loop", "goto", "handles", "implements", "on"))
-_ENDERS = {"if": "if", "sub": "sub", "function": "function", "class": "class", "module": "module", "select": "select", "with": "with",
-    "while": "while", "try": "try", "using": "using", "property": "property", "get": "get", "set": "set", "namespace": "namespace",
-    "structure": "structure", "enum": "enum", "synclock": "synclock", "interface": "interface"}  # fmt: skip
-_WORD_LITERALS: dict[str, str | int | bool | None] = {
-    "true": True, "false": False, "nothing": None, "null": None, "empty": "", "vbcrlf": "\r\n", "vbnewline": "\r\n", "vbcr": "\r", "vblf": "\n",
-    "vbtab": "\t", "vbnullchar": "\0", "vbnullstring": "", "vbbinarycompare": 0, "vbtextcompare": 1,
-}  # fmt: skip
-MAX_DEPTH = 40
+from afterpatch.detect.pages.vbexpr import ENDERS, MAX_DEPTH, MODIFIERS, PLAIN_ENDS, VbExpressions
 
 
-class VbReader:
+class VbReader(VbExpressions):
     """Reads VB.NET and VBScript."""
-
-    def __init__(self, code: str, first_line: int = 1) -> None:
-        self.tokens = scan(code, _PATTERN, first_line, _SKIP, {"bracket": "name"})
-        self.at = 0
-        self.program = ir.Program()
-        self.owner = ""
-        self.depth = 0
-        self.withs: list[ir.Node] = []
-        self.marks: set[str] = set()
-
-    # --- tokens -------------------------------------------------------------------------------------------------
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.at]
-
-    def peek(self, ahead: int = 1) -> Token:
-        return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
-
-    def next(self) -> Token:
-        token = self.tokens[self.at]
-        if self.at < len(self.tokens) - 1:
-            self.at += 1
-        return token
-
-    def word(self, *words: str) -> bool:
-        return self.token.kind == "name" and self.token.lower in words
-
-    def sign(self, *signs: str) -> bool:
-        return self.token.kind == "op" and self.token.text in signs
-
-    def accept(self, text: str) -> bool:
-        if self.token.kind in ("op", "name") and self.token.lower == text:
-            self.next()
-            return True
-        return False
-
-    def skip_line(self) -> None:
-        while self.token.kind not in ("line", "end"):
-            self.next()
-
-    def done(self) -> bool:
-        return self.token.kind == "end"
 
     # --- statements ---------------------------------------------------------------------------------------------
 
@@ -130,22 +43,24 @@ class VbReader:
         """Too deep: the words that open blocks are skipped, expressions are read."""
         if "nesting too deep" not in self.program.problems:
             self.program.problems.append("nesting too deep")
-        if self.word("if", "while", "do", "for", "with", "select", "sub", "function", "else", "elseif", "end", "loop", "next", "wend"):
+        if self.word(
+            "if", "while", "do", "for", "with", "select", "sub", "function", "else", "elseif", "end", "loop", "next", "wend"
+        ):
             self.next()
             return []
         return [self.simple()]
 
     def closes(self, ends: Sequence[str]) -> bool:
-        if self.word(*ends) and not (self.token.lower in ("get", "set") and self.peek().kind != "line"):
+        if self.token.kind == "name" and self.token.lower in PLAIN_ENDS and self.token.lower in ends:
             return True
         if self.word("end"):
             follow = self.peek().lower
-            return follow in ends or f"end {follow}" in ends or (follow in _ENDERS and bool(ends) and self.depth > 1)
+            return follow in ends or f"end {follow}" in ends or (follow in ENDERS and bool(ends) and self.depth > 1)
         return self.word("endif") and "if" in ends
 
     def close(self, word: str) -> None:
         """Take `End word`, or whatever closes here."""
-        if self.word("end") and self.peek().lower in _ENDERS:
+        if self.word("end") and self.peek().lower in ENDERS:
             if self.peek().lower == word:
                 self.next()
                 self.next()
@@ -158,13 +73,30 @@ class VbReader:
             self.attribute()
             return None
         if token.kind == "name":
-            while self.word(*_MODIFIERS) and self.peek().kind == "name":
+            while self.word(*MODIFIERS) and self.peek().kind == "name":
                 self.next()
-                if not self.word("sub", "function", "class", "module", "property", "structure", "enum", "event", "delegate", "declare",
-                                 "operator", "interface", *_MODIFIERS):  # fmt: skip
+                if not self.word(
+                    "sub",
+                    "function",
+                    "class",
+                    "module",
+                    "property",
+                    "structure",
+                    "enum",
+                    "event",
+                    "delegate",
+                    "declare",
+                    "operator",
+                    "interface",
+                    *MODIFIERS,
+                ):
                     return self.dim(keyword=False)
             handler = getattr(self, "on_" + self.token.lower, None)
-            if handler is not None and not (self.peek().kind == "op" and self.peek().text in (".", "=") and self.token.lower not in ("if", "while", "return", "with")):
+            if handler is not None and not (
+                self.peek().kind == "op"
+                and self.peek().text in (".", "=")
+                and self.token.lower not in ("if", "while", "return", "with")
+            ):
                 result: ir.Node | None = handler()
                 return result
         return self.simple()
@@ -179,7 +111,7 @@ class VbReader:
         if self.sign("+=", "-=", "&=", "*=", "/="):
             operator = self.next().text[:-1]
             return ir.Assign(line, target, self.expression(), "." if operator == "&" else operator)
-        if self.token.kind in ("line", "end") or isinstance(target, ir.Call) and not self.sign(",", "&", "+"):
+        if self.token.kind in ("line", "end") or (isinstance(target, ir.Call) and not self.sign(",", "&", "+")):
             return target if isinstance(target, ir.Call | ir.New | ir.Op | ir.Lit) else ir.Call(line, target, [])
         if isinstance(target, ir.Call) and self.sign("&", "+", ","):  # `Response.Write (x) & y`
             first = self.continue_expression(target.args[-1]) if target.args else self.expression()
@@ -463,7 +395,7 @@ class VbReader:
         after = self.at
         while self.token.kind == "line":
             self.next()
-        if not self.word("get", "set", *_MODIFIERS):
+        if not self.word("get", "set", *MODIFIERS):
             self.at = after
             return None
         body: list[ir.Node] = []
@@ -516,7 +448,7 @@ class VbReader:
 
     def on_end(self) -> ir.Node | None:
         self.next()
-        if self.word(*_ENDERS):
+        if self.word(*ENDERS):
             self.next()
         return None
 
@@ -552,242 +484,6 @@ class VbReader:
                 break
         self.accept(")")
         return names, types
-
-    # --- expressions --------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def name_text(token: Token) -> str:
-        return token.text.strip("[]").rstrip("$%!")
-
-    def expression(self, level: int = 0) -> ir.Node:
-        return self.continue_expression(self.unary(), level)
-
-    def continue_expression(self, left: ir.Node, level: int = 0) -> ir.Node:
-        """Operators behind an operand, by precedence; chains of one operator are one node."""
-        while self.token.kind in ("op", "name"):
-            operator = self.token.lower
-            mine = _LEVELS.get(operator)
-            if mine is None or mine < level:
-                break
-            line = self.next().line
-            right = self.expression(mine + 1) if self.deeper() else self.unary()
-            self.depth -= 1
-            sign = "&concat" if operator == "&" else operator
-            if isinstance(left, ir.Op) and left.op == sign and isinstance(left.items, list):
-                left.items.append(right)
-            else:
-                left = ir.Op(line, sign, [left, right])
-        return left
-
-    def deeper(self) -> bool:
-        self.depth += 1
-        return self.depth < MAX_DEPTH * 2
-
-    def unary(self) -> ir.Node:
-        token = self.token
-        if self.word("not") or self.sign("-", "+"):
-            self.next()
-            inner = self.unary() if self.deeper() else ir.Lit(token.line, None)
-            self.depth -= 1
-            return inner if token.text == "+" else ir.Op(token.line, "u" + token.lower, [inner])
-        if self.word("addressof", "await"):
-            self.next()
-        return self.postfix()
-
-    def postfix(self) -> ir.Node:
-        node = self.primary()
-        while True:
-            line = self.token.line
-            if self.sign(".", "!"):
-                separator = self.next().text
-                if self.token.kind != "name":
-                    break
-                name = self.name_text(self.next())
-                node = ir.Member(line, node, name) if separator == "." else ir.Index(line, node, [ir.Lit(line, name)])
-            elif self.sign("("):
-                node = ir.Call(line, node, self.arguments())
-            elif self.sign("?") and self.peek().text == ".":
-                self.next()
-            else:
-                break
-        return node
-
-    def arguments(self) -> list[ir.Node]:
-        """`(a, , name:=b)`."""
-        found: list[ir.Node] = []
-        self.next()
-        self.depth += 1
-        while not self.done() and not self.sign(")"):
-            if self.token.kind == "line":
-                self.next()
-                continue
-            before = self.at
-            if self.sign(","):
-                self.next()
-                found.append(ir.Lit(self.token.line, None))
-                continue
-            found.append(self.argument())
-            if self.token.kind == "name" and self.token.lower == "to":
-                self.next()
-                self.expression()
-            while self.token.kind == "line" and self.token.text != ":" and self.peek().text in (")", ","):
-                self.next()
-            if self.sign(","):
-                self.next()
-            elif not self.sign(")"):
-                break
-            if self.at == before:
-                break
-        self.depth -= 1
-        self.accept(")")
-        return found
-
-    def argument(self) -> ir.Node:
-        if self.token.kind == "name" and self.peek().text == ":=":
-            self.next()
-            self.next()
-        if self.depth > MAX_DEPTH * 2:
-            return ir.Opaque(self.token.line, self.rest())
-        return self.expression()
-
-    def rest(self) -> str:
-        """Too deep: the text of what is left in the brackets."""
-        words: list[str] = []
-        depth = 0
-        while not self.done() and len(words) < 20_000:
-            depth += self.token.text == "("
-            depth -= self.token.text == ")"
-            if depth < 0:
-                break
-            words.append(self.next().text)
-        return " ".join(words)
-
-    def primary(self) -> ir.Node:
-        token = self.token
-        if token.kind == "string":
-            self.next()
-            return ir.Lit(token.line, self.string(token.text))
-        if token.kind == "number":
-            self.next()
-            return ir.Lit(token.line, self.number(token.lower))
-        if token.kind == "name":
-            return self.named()
-        if self.sign("("):
-            arguments = self.arguments()
-            return arguments[0] if len(arguments) == 1 else ir.Array(token.line, arguments)
-        if self.sign("{"):
-            return self.braces()
-        if self.sign(".", "!") and self.withs:
-            return self.withs[-1]
-        if token.kind not in ("line", "end") and not self.sign(")", ",", "}"):
-            self.next()
-        return ir.Lit(token.line, None)
-
-    def braces(self) -> ir.Node:
-        line = self.next().line
-        items: list[ir.Node] = []
-        while not self.done() and not self.sign("}"):
-            if self.token.kind == "line" or self.sign(","):
-                self.next()
-                continue
-            before = self.at
-            items.append(self.expression() if self.deeper() else ir.Lit(line, None))
-            self.depth -= 1
-            if self.at == before:
-                self.next()
-        self.accept("}")
-        return ir.Array(line, items)
-
-    @staticmethod
-    def string(text: str) -> str:
-        body = text[:-1] if text[-1:].lower() == "c" and len(text) > 2 and text[-2] in '"\u201c\u201d' else text
-        body = body[1:-1] if len(body) > 1 and body[-1] in '"\u201c\u201d' else body[1:]
-        return re.sub('["\u201c\u201d]{2}', '"', body)
-
-    @staticmethod
-    def number(text: str) -> int:
-        if text.startswith("&h"):
-            return int(text[2:].rstrip("&"), 16)
-        if text.startswith("&0"):
-            return int(text[1:].rstrip("&"), 8)
-        if text.startswith("&o"):
-            return int(text[2:].rstrip("&"), 8)
-        match = re.match(r"\d{1,18}", text)
-        return int(match.group(0)) if match else 0
-
-    def named(self) -> ir.Node:
-        token = self.token
-        word = token.lower
-        if word == "new":
-            return self.new()
-        if word in _WORD_LITERALS:
-            self.next()
-            return ir.Lit(token.line, _WORD_LITERALS[word])
-        if word in ("ctype", "directcast", "trycast"):
-            return self.cast()
-        if word in ("gettype", "typeof"):
-            self.next()
-            if self.sign("(") and word == "gettype":
-                arguments = self.arguments()
-                name = arguments[0].id if arguments and isinstance(arguments[0], ir.Name) else ""
-                return ir.Op(token.line, "typeof:" + name, [])
-        if word in ("function", "sub") and self.peek().text == "(":
-            return self.lambda_()
-        if word in _STOPS:
-            return ir.Lit(token.line, None)
-        self.next()
-        return ir.Name(token.line, self.name_text(token))
-
-    def lambda_(self) -> ir.Node:
-        line = self.next().line
-        names, _types = self.parameters()
-        if self.token.kind == "line":
-            return ir.Lambda(line, names, [])
-        return ir.Lambda(line, names, [ir.Return(line, self.expression())])
-
-    def cast(self) -> ir.Node:
-        line = self.next().line
-        if not self.sign("("):
-            return ir.Lit(line, None)
-        self.next()
-        value = self.expression()
-        kind = self.type_name() if self.accept(",") else ""
-        self.accept(")")
-        return ir.Op(line, "cast:" + kind, [value])
-
-    def new(self) -> ir.Node:
-        line = self.next().line
-        if self.token.kind != "name":
-            return ir.Lit(line, None)
-        parts = [self.next().text]
-        while self.sign("."):
-            self.next()
-            parts.append(self.next().text)
-        kind = parts[-1].strip("[]").lower()
-        arguments = self.arguments() if self.sign("(") else []
-        inits: list[ir.Node] = []
-        if self.sign("{"):
-            braces = self.braces()
-            return ir.New(line, kind + "[]", arguments, braces.items if isinstance(braces, ir.Array) else ())
-        if self.word("with") and self.peek().text == "{":
-            self.next()
-            inits = self.initializer()
-        return ir.New(line, kind, arguments, inits)
-
-    def initializer(self) -> list[ir.Node]:
-        """`With {.a = 1, .b = 2}`."""
-        found: list[ir.Node] = []
-        self.next()
-        while not self.done() and not self.sign("}"):
-            if self.sign(".") and self.peek().kind == "name":
-                self.next()
-                target = ir.Name(self.token.line, self.name_text(self.next()))
-                if self.accept("="):
-                    found.append(ir.Assign(target.line, target, self.expression()))
-                    continue
-            self.next()
-        self.accept("}")
-        return found
 
 
 def read_vb(code: str, first_line: int = 1) -> ir.Program:
