@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from afterpatch.assess.options import Options
+from afterpatch.detect.events import EventPlan, make_event_plan
 from afterpatch.detect.plane.plan import Plan, make_plan
 from afterpatch.detect.sigma.cache import load_rules_cached
 from afterpatch.detect.sigma.compile import CompiledRule, compile_rules
@@ -30,6 +31,10 @@ class Loaded:
     matcher: Matcher
     plan: Plan
     notices: tuple[Notice, ...]
+
+    def event_plan(self) -> EventPlan:
+        """The plan of the rules about event logs, made where there are any."""
+        return make_event_plan(self.compiled, _correlated(self.rules))
 
 
 def load_detections(options: Options) -> Loaded:

@@ -10,15 +10,17 @@ from afterpatch.assess.detections import Loaded, load_detections
 from afterpatch.assess.files import FileResults, scan_files
 from afterpatch.assess.options import Options
 from afterpatch.assess.server import Server, split_servers
+from afterpatch.detect.events import EventPlan, scan_events
 from afterpatch.detect.plane.plan import Plan
-from afterpatch.detect.plane.run import cores, scan_logs
+from afterpatch.detect.plane.run import Scanned, cores, scan_logs
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.evidence import Collection, collect, reclassify
 from afterpatch.model import Artifact, Notice
 from afterpatch.parsers.formats import kinds
 
 LOG_KINDS = frozenset(kinds())
-UNREAD_KINDS = ("event-log", "registry-hive")
+EVENT_LOG = "event-log"
+UNREAD_KINDS = ("registry-hive",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,7 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
     for each in configuration.values():
         notices += each.notices
     jobs = options.jobs or cores()
-    logs = [artifact for artifact in collection.artifacts if artifact.kind in LOG_KINDS]
-    progress.start("progress.logs", sum(artifact.size for artifact in logs))
-    scanned = scan_logs(
-        logs,
-        lambda artifact: log_side(artifact, configuration.get(artifact.root)) if artifact.kind == "iis" else "",
-        loaded.plan,
-        jobs=jobs,
-        make_plan=_PlanAgain(options),
-        progress=progress.step,
-    )
+    scanned = _scan(collection.artifacts, configuration, loaded, options, jobs, progress)
     hints = {root.key: root.host_hint for root in collection.roots}
     servers, unclear = split_servers(collection.artifacts, scanned.scans, hints)
     notices += unclear
@@ -81,6 +74,33 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
     return Gathered(collection, configuration, loaded, scanned.scans, servers, files, notices, hashes, interrupted)
 
 
+def _scan(
+    artifacts: Sequence[Artifact],
+    configuration: Mapping[str, RootConfiguration],
+    loaded: Loaded,
+    options: Options,
+    jobs: int,
+    progress: Progress,
+) -> Scanned:
+    """Text logs, then event logs."""
+    texts = [artifact for artifact in artifacts if artifact.kind in LOG_KINDS]
+    events = [artifact for artifact in artifacts if artifact.kind == EVENT_LOG]
+    progress.start("progress.logs", sum(artifact.size for artifact in (*texts, *events)))
+    again = _PlanAgain(options)
+    first = scan_logs(
+        texts,
+        lambda artifact: log_side(artifact, configuration.get(artifact.root)) if artifact.kind == "iis" else "",
+        loaded.plan,
+        jobs=jobs,
+        make_plan=again,
+        progress=progress.step,
+    )
+    if not events or first.interrupted:
+        return first
+    second = scan_events(events, loaded.event_plan(), jobs=jobs, make_plan=again.events, progress=progress.step)
+    return Scanned(first.scans | second.scans, (*first.died, *second.died), second.interrupted)
+
+
 @dataclass(frozen=True, slots=True)
 class _PlanAgain:
     """Makes the plan in a worker that could not inherit it."""
@@ -90,14 +110,19 @@ class _PlanAgain:
     def __call__(self) -> Plan:
         return load_detections(self.options).plan
 
+    def events(self) -> EventPlan:
+        """The plan of event logs."""
+        return load_detections(self.options).event_plan()
+
 
 def _log_notices(artifacts: Sequence[Artifact], scans: Mapping[int, LogScan]) -> Iterable[Notice]:
     for index, scan in sorted(scans.items()):
         shown = artifacts[index].shown
         if scan.error:
             yield Notice(shown, "", f"notice.broke-off: {scan.error}")
+        place, key = ("offset", "") if artifacts[index].kind == EVENT_LOG else ("line", "line-")
         for reason, count in sorted(scan.bad.items()):
-            yield Notice(shown, f"line {scan.bad_first[reason]}", f"notice.line-{reason}", count)
+            yield Notice(shown, f"{place} {scan.bad_first[reason]}", f"notice.{key}{reason}", count)
         for what, count in sorted(scan.lost.items()):
             yield Notice(shown, "", f"notice.lost-{what}", count)
         if scan.clock_jumps:

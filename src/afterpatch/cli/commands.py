@@ -123,4 +123,60 @@ def _add_report(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-COMMANDS: tuple[Callable[[Commands], None], ...] = (_add_examine, _add_demo, _add_scan, _add_rules, _add_report)
+def _add_hunt(commands: Commands) -> None:
+    parser = commands.add_parser("hunt", help="run Sigma rules over event logs and text logs alone, with a timeline")
+    parser.add_argument("paths", nargs="+", metavar="LOGS", help="event logs (.evtx, exports), text logs, folders, archives")
+    parser.add_argument("--rules", metavar="DIR", action="append", default=[], help="Sigma rules (default: the shipped ones)")
+    parser.add_argument("--shipped", action="store_true", help="the shipped rules too, beside those of --rules")
+    parser.add_argument("--json", metavar="FILE", help="the findings as a document; .jsonl: one a line; - for stdout")
+    parser.add_argument("--csv", metavar="FILE", help="the findings as a table; - for stdout")
+    parser.add_argument("--timeline", metavar="FILE", help="every hit in the order of time (CSV; .jsonl: one a line); - for stdout")
+    parser.add_argument("--since", metavar="TIME", help="begin of the time asked about, UTC")
+    parser.add_argument("--until", metavar="TIME", help="end of the time asked about, UTC")
+    parser.add_argument("--jobs", metavar="N", type=int, default=0, help="processes (default: one for each core)")
+    _common(parser)
+
+    def run(options: argparse.Namespace) -> int:
+        from afterpatch.cli.hunt import run_hunt
+
+        return run_hunt(options)
+
+    parser.set_defaults(run=run)
+
+
+def _add_exposure(commands: Commands) -> None:
+    parser = commands.add_parser("exposure", help="which holes are open: of one build, or of the hosts of inventories and scans")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="BUILD|FILE|explain", help="a build, files of inventories or scans, or: explain CVE|BUILD"
+    )
+    for name, value, text in (
+        ("json", "FILE", "the counts as a document; - for stdout"),
+        ("csv", "FILE", "all counts by CVE, country, network and sector"),
+        ("parquet", "FILE", "the run, one row a host: what a later run is compared with"),
+        ("owners", "FILE", "one row for each owner to notify (CSV)"),
+        ("report", "FILE", "a self-contained HTML page"),
+    ):
+        parser.add_argument(f"--{name}", metavar=value, help=text)
+    parser.add_argument("--compare", metavar="PREVIOUS", default="", help="the --parquet file of an earlier run")
+    parser.add_argument("--country-db", metavar="MMDB", default="", help="offline table for hosts without a country")
+    parser.add_argument("--asn-db", metavar="MMDB", default="", help="offline table for hosts without a network")
+    parser.add_argument("--memory", metavar="SIZE", default="1GB", help="how much memory the database may use (default: 1GB)")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of what people read (default: en)")
+
+    def run(options: argparse.Namespace) -> int:
+        from afterpatch.census.command import run_census
+
+        return run_census(options)
+
+    parser.set_defaults(run=run)
+
+
+COMMANDS: tuple[Callable[[Commands], None], ...] = (
+    _add_examine,
+    _add_demo,
+    _add_scan,
+    _add_hunt,
+    _add_exposure,
+    _add_rules,
+    _add_report,
+)
