@@ -80,11 +80,20 @@ def _version(headers: str, body: str, named: str) -> tuple[str, bool]:
     return (path[1], True) if path is not None else ("", False)
 
 
-def _row(host: str, version: tuple[str, bool], *, sign: bool, **more: str) -> Row:
+def _row(
+    host: str,
+    version: tuple[str, bool],
+    *,
+    sign: bool,
+    day: str = "",
+    country: str = "",
+    asn: str = "",
+    owner: str = "",
+    tag: str = "",
+) -> Row:
     """A `!` before the tags marks a record that shows Exchange without a version."""
-    tag = more.pop("tag", "")
-    row = Row(cell(host), cell(version[0]), version[1], tag=("!" if sign else "") + tag[:900])
-    return row._replace(**more)
+    tags = ("!" if sign else "") + tag[:900]
+    return Row(cell(host), cell(version[0]), version[1], day, country, asn, "", owner, tags)
 
 
 def _shodan(record: Mapping[str, Any]) -> Row:

@@ -1,6 +1,5 @@
 """One row a host: the newest reading counts, and of several of one day the least patched."""
 
-
 from __future__ import annotations
 
 from afterpatch.census.store import Store

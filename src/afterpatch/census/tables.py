@@ -3,11 +3,15 @@
 # ruff: noqa: S608 - statements are put together out of our own names; values of the input are always bound
 from __future__ import annotations
 
+import codecs
 import csv
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import yaml
@@ -20,6 +24,7 @@ _DELIMITERS = ",;\t|"
 _SHELL_WORDS = ("exchange", "webshell", "web-shell", "proxylogon", "proxyshell")
 SHELL_PLACES = ("/aspnet_client/", "/owa/auth/", "/ecp/auth/", "/owa/")
 MOST_COLUMNS = 500
+MOST_JOINED, MOST_CHARACTERS = 64, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,10 @@ def _without_header(cells: Sequence[str]) -> dict[str, int]:
     return {"version": version, **({"host": 1 if version == 0 else 0} if len(cells) > 1 else {})}
 
 
+class _SwallowedError(Exception):
+    """The database read fewer rows than there are lines: a quote that does not close has taken some with it."""
+
+
 def load_table(store: Store, path: Path, table: Table, tally: Tally, *, slow: bool) -> None:
     """Reads a CSV file into the table `hosts`. The database reads it where it can; where it gives up on the file, the
     slow reader does it."""
@@ -92,7 +101,7 @@ def load_table(store: Store, path: Path, table: Table, tally: Tally, *, slow: bo
     store.run("BEGIN")
     try:
         _load_quickly(store, path, table, tally)
-    except duckdb.Error:
+    except (duckdb.Error, _SwallowedError):
         store.run("ROLLBACK")
         store_rows(store, read_table(path, table, tally), tally)
     else:
@@ -110,10 +119,27 @@ def _load_quickly(store: Store, path: Path, table: Table, tally: Tally) -> None:
     store.run("DROP TABLE IF EXISTS bad_scans")
     before = store.number("SELECT count(*) FROM hosts")
     store.run(f"INSERT INTO hosts {_selection(table.places)} FROM {source}", str(path))
-    tally.rows += store.number("SELECT count(*) FROM hosts") - before
+    read = store.number("SELECT count(*) FROM hosts") - before
     bad = store.number("SELECT count(*) FROM (SELECT DISTINCT file_id, line, line_byte_position FROM bad_rows)")
+    wanted = read + bad + table.skip + table.header
+    if wanted != _lines(path) and wanted != _lines(path, empty=True):
+        raise _SwallowedError
+    tally.rows += read
     if bad:
         tally.pass_over("notice.census-bad-row", bad)
+
+
+def _lines(path: Path, *, empty: bool = False) -> int:
+    """How many lines a file has; `empty`: without the empty ones (which takes several times as long)."""
+    count, last = 0, b"\n"
+    with opened(path) as stream:
+        while block := stream.read(1 << 20):
+            count += block.count(b"\n")
+            if empty:
+                text = last + block
+                count -= text.count(b"\n\n") + text.count(b"\n\r\n")
+            last = block[-2:] if block.endswith(b"\r") else block[-1:]
+    return count + (last != b"\n")
 
 
 def _compression(path: Path) -> str:
@@ -166,33 +192,57 @@ def read_table(path: Path, table: Table, tally: Tally) -> Iterator[Row]:
                 yield row
 
 
-def _cells(stream: object, table: Table, tally: Tally) -> Iterator[list[str] | None]:
-    """The rows of a CSV file; None for one that is no row: not UTF-8, or quotes that do not close."""
+def _cells(stream: IO[bytes], table: Table, tally: Tally) -> Iterator[list[str] | None]:
+    """The rows of a CSV file, None for one that is no row. A cell may go over several lines; where its quote does not
+    close within MOST_JOINED lines, or the row then has another width, only the line with the quote is bad."""
     texts = _texts(stream, table, tally)
-    reader = csv.reader(texts, delimiter=table.delimiter, strict=True)
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield None
+    waiting: deque[str] = deque()
+    while waiting or (text := next(texts, None)) is not None:
+        line = waiting.popleft() if waiting else text
+        assert line is not None
+        if not line.strip("\r\n"):
             continue
-        if any("\ufffe" in cell for cell in cells):
-            yield None
-        elif cells:
-            yield cells
+        cells = _split(line, table.delimiter)
+        if cells is None and line.count('"') % 2:
+            cells = _joined(line, texts, waiting, table)
+        yield cells if cells is None or not any("\ufffe" in cell for cell in cells) else None
 
 
-def _texts(stream: object, table: Table, tally: Tally) -> Iterator[str]:
-    skip = table.skip
+def _split(text: str, delimiter: str) -> list[str] | None:
+    """The cells of one row, None where its quotes are broken or do not close."""
+    try:
+        rows = list(csv.reader((part + "\n" for part in text.removesuffix("\n").split("\n")), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None
+
+
+def _joined(first: str, texts: Iterator[str], waiting: deque[str], table: Table) -> list[str] | None:
+    """A row that goes on in the lines after it; lines that are not of it are put back into `waiting`."""
+    taken: list[str] = []
+    text = first
+    while len(taken) < MOST_JOINED and len(text) < MOST_CHARACTERS:
+        line = waiting.popleft() if waiting else next(texts, None)
+        if line is None:
+            break
+        taken.append(line)
+        text += line
+        if line.count('"') % 2:
+            cells = _split(text, table.delimiter)
+            if cells is not None and len(cells) == table.width:
+                return cells
+    waiting.extendleft(reversed(taken))
+    return None
+
+
+def _texts(stream: IO[bytes], table: Table, tally: Tally) -> Iterator[str]:
+    """Physical lines as text, with their end. U+FFFE stands for bytes that are no UTF-8."""
     if table.encoding != "utf-8":
-        import codecs
-
-        yield from list(codecs.getreader(table.encoding)(stream, "replace"))[skip:]  # type: ignore[arg-type]
+        reader = codecs.getreader(table.encoding)(stream, "replace")
+        yield from islice(reader, table.skip, None)
         return
-    for number, line in enumerate(lines(stream, tally)):  # type: ignore[arg-type]
-        if number < skip:
+    for number, line in enumerate(lines(stream, tally)):
+        if number < table.skip:
             continue
         text = line.decode("utf-8", "surrogateescape") + "\n"
         if not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text):
