@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from afterpatch.detect.events.literals import Group, Groups, necessary_groups, required_ids, weakest
@@ -187,6 +187,11 @@ class EventPlan:
                 self._alike.clear()
             found = self._programs[key] = self._shared(self._chosen(*key))
         return found
+
+    def prepare(self, usual: Iterable[tuple[str, int]]) -> None:
+        """Makes the programs of these channels and ids, so that workers that are forked from here have them."""
+        for channel, event_id in usual:
+            self.program(channel, event_id)
 
     def _chosen(self, channel: str, event_id: int) -> tuple[tuple[int, tuple[Way, ...]], ...]:
         """The rules that may fire on a channel and id, and how they read it."""

@@ -8,13 +8,22 @@ from typing import Any
 
 from afterpatch.detect.events.plan import EventPlan
 from afterpatch.detect.events.scan import EVTX, EventJob, open_event_log, scan_event_log
-from afterpatch.detect.plane.pool import run_tasks
+from afterpatch.detect.plane.pool import SMALL, run_tasks
 from afterpatch.detect.plane.run import Scanned
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.evidence import local_path
 from afterpatch.model import Artifact, EvidenceError
 from afterpatch.parsers.events.chunks import CHUNK_SIZE, FILE_MAGIC, HEADER_SIZE
 
+_SYSMON = "Microsoft-Windows-Sysmon/Operational"
+# Events that make up most of what servers log and rules ask for.
+USUAL = (
+    *((_SYSMON, number) for number in (1, 3, 5, 7, 8, 10, 11, 12, 13, 15, 17, 18, 22, 23)),
+    *(("Security", number) for number in (4624, 4625, 4634, 4648, 4656, 4658, 4663, 4672, 4688, 4689, 4769, 5145, 5156)),
+    *(("System", number) for number in (7036, 7045)),
+    *(("Microsoft-Windows-PowerShell/Operational", number) for number in (4103, 4104)),
+    ("MSExchange Management", 1),
+)
 PIECE = 256 * CHUNK_SIZE  # 16 MiB of chunks
 
 
@@ -34,6 +43,8 @@ def scan_events(
     inherit it."""
     tasks = [job for artifact in artifacts for job in _jobs(artifact)]
     weights = [_weight(job) for job in tasks]
+    if jobs > 1 and sum(weights) >= SMALL:
+        plan.prepare(USUAL)
     outcome: Any = run_tasks(_task, tasks, weights, jobs=jobs, state=plan, make_state=make_plan, progress=progress)
     pieces: dict[int, list[LogScan]] = {}
     for position, scan in sorted(outcome.results.items()):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -28,6 +29,26 @@ def _plain(name: str) -> str:
     return name.replace(" ", "").lower()
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What events with the same named values have in common: plain names to names, and for our own field names those
+    that may answer and are there."""
+
+    low: Mapping[str, str]
+    derived: Mapping[str, tuple[str, ...]]
+
+
+@lru_cache(maxsize=1_024)
+def layout_of(names: tuple[str, ...]) -> Layout:
+    """The layout of some names (those of the data; the system's are added)."""
+    low = {_plain(name): name for name in reversed((*sorted(SYSTEM_FIELDS), *names))}
+    derived = {
+        ours: tuple(dict.fromkeys(low[_plain(column)] for column in columns if _plain(column) in low))
+        for ours, columns in derived_fields().items()
+    }
+    return Layout(low, derived)
+
+
 class EventView:
     """A FieldView of one event. A field the event does not have is unknown, an empty one is `("",)`.
 
@@ -38,12 +59,12 @@ class EventView:
     `near`: the named values of an event whose data is a plain list of them (simple_data), as JSON gives them; all else
     is asked of the whole record, which is made when it is first needed."""
 
-    __slots__ = ("_cache", "_low", "_make", "_near", "_record")
+    __slots__ = ("_cache", "_layout", "_make", "_near", "_record")
 
     def __init__(self, near: Mapping[str, object] | None, make: Callable[[], EventRecord]) -> None:
         self._near, self._make = near, make
         self._cache: dict[str, tuple[str, ...] | None] = {}
-        self._low: dict[str, str] | None = None
+        self._layout: Layout | None = None
         self._record: EventRecord | None = None
 
     @property
@@ -76,10 +97,13 @@ class EventView:
             return self._derived(name)
         if self._near is None or name in SYSTEM_FIELDS:
             return self._of_record(name)
-        if self._low is None:
-            self._low = {_plain(key): key for key in reversed((*SYSTEM_FIELDS, *self._near))}
-        known = self._low.get(_plain(name))
-        return self.get(known) if known is not None else None
+        known = self._names().low.get(_plain(name))
+        return self.get(known) if known is not None and known != name else None
+
+    def _names(self) -> Layout:
+        if self._layout is None:
+            self._layout = layout_of(tuple(self._near if self._near is not None else self.record.fields))
+        return self._layout
 
     def _of_record(self, name: str) -> tuple[str, ...] | None:
         fields = self.record.fields
@@ -89,14 +113,12 @@ class EventView:
             if other is not None:
                 return (value, other)
             return (value, *value.split("\n")) if name == DATA and "\n" in value else (value,)
-        if self._low is None:
-            self._low = {_plain(key): key for key in reversed(list(fields))}
-        known = self._low.get(_plain(name))
-        return (fields[known],) if known is not None else None
+        known = self._names().low.get(_plain(name))
+        return (fields[known],) if known is not None and known in fields else None
 
     def _derived(self, name: str) -> tuple[str, ...] | None:
         found: tuple[str, ...] | None = None
-        for column in derived_fields()[name]:
+        for column in self._names().derived[name]:
             values = self.get(column)
             if values is None:
                 continue
