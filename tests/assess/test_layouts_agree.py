@@ -57,10 +57,7 @@ def chains(document: dict[str, Any]) -> set[tuple[Any, ...]]:
 
 def actors(document: dict[str, Any]) -> set[frozenset[str]]:
     return {
-        frozenset(actor["sources"])
-        for server in document["servers"]
-        for chain in server["chains"]
-        for actor in chain["actors"]
+        frozenset(actor["sources"]) for server in document["servers"] for chain in server["chains"] for actor in chain["actors"]
     }
 
 
@@ -72,9 +69,7 @@ def test_archives_give_the_findings_of_the_drive(examined: Examined, name: str, 
     assert doors(archive) == doors(drive)
     assert chains(archive) == chains(drive)
     assert actors(archive) == actors(drive)
-    assert [each["verdict"]["state"] for each in archive["servers"]] == [
-        each["verdict"]["state"] for each in drive["servers"]
-    ]
+    assert [each["verdict"]["state"] for each in archive["servers"]] == [each["verdict"]["state"] for each in drive["servers"]]
     assert {each["layout"] for each in archive["evidence"]} == {layout.removesuffix("-zip")}
     assert archive["notices"] == drive["notices"] == []
 

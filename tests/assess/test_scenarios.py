@@ -53,7 +53,9 @@ def test_servers_verdicts_and_exit_code(examined: Examined, name: str) -> None:
     [
         pytest.param(
             name,
-            marks=pytest.mark.xfail(name == "probes-only", reason="a refused attempt is graded `probed`", raises=AssertionError, strict=True),
+            marks=pytest.mark.xfail(
+                name == "probes-only", reason="a refused attempt is graded `probed`", raises=AssertionError, strict=True
+            ),
         )
         for name in NAMES
     ],
@@ -86,9 +88,7 @@ def test_chains_begin_and_end_with_what_was_played(examined: Examined, name: str
 def test_back_doors_with_state_and_users(examined: Examined, name: str) -> None:
     ran, truth = examined(name)
     servers = by_name(ran.servers, truth)
-    wanted = {
-        (door.server, door.path.lower(), door.kind, door.state, tuple(sorted(door.used_by))) for door in truth.doors
-    }
+    wanted = {(door.server, door.path.lower(), door.kind, door.state, tuple(sorted(door.used_by))) for door in truth.doors}
     found = {
         (server, door["path"].lower(), door["kind"], door["state"], tuple(sorted(door["used_by"])))
         for server, each in servers.items()
@@ -112,9 +112,7 @@ def test_every_back_door_was_used_after_it_was_first_seen(examined: Examined, na
 @each_scenario
 def test_mailboxes_that_were_taken(examined: Examined, name: str) -> None:
     ran, truth = examined(name)
-    named = {
-        item["value"] for server in ran.servers for item in server["impact"]["mailboxes"] if item["certainty"] == "known"
-    }
+    named = {item["value"] for server in ran.servers for item in server["impact"]["mailboxes"] if item["certainty"] == "known"}
     assert named == set(truth.mailboxes)
 
 
