@@ -139,6 +139,19 @@ def test_exchanges_own_log_is_rendered(kit: ModuleType) -> None:
     assert hits(kit, text, event, {**event, "EventID": "1"}) == 1
 
 
+def test_data_holds_the_rendered_sentence(kit: ModuleType) -> None:
+    text = rule(
+        "s: {EventID: 8, Data|contains: 'Task Get-App throwing unhandled'}\ncondition: s", "service: msexchange-management"
+    )
+    event = {
+        "Channel": "MSExchange Management",
+        "Provider_Name": "MSExchange CmdletLogs",
+        "EventID": "8",
+        "Data": "4644\n21\nGet-App\nSystem.InvalidCastException: x",
+    }
+    assert hits(kit, text, event) == 1
+
+
 def test_required_ids() -> None:
     def ids(detection: str) -> frozenset[int] | None:
         [one] = load_content([("r.yml", rule(detection).encode())]).rules

@@ -53,8 +53,8 @@ class EventView:
     """A FieldView of one event. A field the event does not have is unknown, an empty one is `("",)`.
 
     Names are the event's own; letter case and spaces are overlooked where a name is not there as written: exporters
-    change case, and rules write Defender's `Threat Name` as one word. `Data` is the positional values joined, and each
-    of them. Keywords are searched in all values.
+    change case, and rules write Defender's `Threat Name` as one word. `Data` is the positional values joined, each of
+    them, and the sentence made of them. Keywords are searched in all values.
 
     `near`: the named values of an event whose data is a plain list of them (simple_data), as JSON gives them; all else
     is asked of the whole record, which is made when it is first needed."""
@@ -112,9 +112,15 @@ class EventView:
             other = fields.get(OF_DATA + name)
             if other is not None:
                 return (value, other)
-            return (value, *value.split("\n")) if name == DATA and "\n" in value else (value,)
+            return self._data(value) if name == DATA else (value,)
         known = self._names().low.get(_plain(name))
         return (fields[known],) if known is not None and known in fields else None
+
+    def _data(self, value: str) -> tuple[str, ...]:
+        """The positional values together and each, and the sentence Windows makes of them where that is known: rules
+        for such events look for its words in `Data`."""
+        message = self.record.fields.get("Message", "")
+        return (value, *(value.split("\n") if "\n" in value else ()), *((message,) if message else ()))
 
     def _derived(self, name: str) -> tuple[str, ...] | None:
         found: tuple[str, ...] | None = None
