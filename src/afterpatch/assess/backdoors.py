@@ -71,14 +71,13 @@ class Doors:
         return root.rstrip("\\") + url.replace("/", "\\")
 
     def _stock_path(self, url: str) -> str:
-        if not self._facts.install_path:
-            return ""
+        install = self._facts.install_path.rstrip("\\") + "\\" if self._facts.install_path else "%ExchangeInstallPath%"
         lower = url.lower()
         for directory in sorted(web_paths.virtual_directories(), key=lambda item: -len(item.path)):
             prefix = directory.path.lower().rstrip("/")
             if directory.side == "front" and prefix and lower.startswith(prefix + "/") and directory.folder:
                 folder = directory.folder.strip("\\")
-                return f"{self._facts.install_path.rstrip(chr(92))}\\{folder}" + url[len(prefix) :].replace("/", "\\")
+                return f"{install}{folder}" + url[len(prefix) :].replace("/", "\\")
         return ""
 
     def url_of(self, path: str) -> str:

@@ -85,7 +85,8 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     asked = ask(by_kind, readings, installed, product, options)
     files = [found.finding for found in gathered.files.found if found.server == number]
     impact = assess_impact(hits, files, chains, server.name)
-    verdict = judge(chains, doors, findings, impact, asked, by_kind, product, incomplete=_incomplete(server, gathered))
+    broken, aside = _incomplete(server, gathered), _aside(number, gathered)
+    verdict = judge(chains, doors, findings, impact, asked, by_kind, product, incomplete=broken, aside=aside)
     described = builds.describe(Build.parse(build)) if build else None
     facts = facts_of(server, gathered.configuration, gathered.scans)
     return ServerExamination(
@@ -130,6 +131,7 @@ def _findings(
     """(hits of chains, all findings, back doors)."""
     maker = Findings(server, gathered.loaded, gathered.hashes)
     hits = maker.of_scans(gathered.scans)
+    gathered.notices += maker.notices
     found = [each for each in gathered.files.found if each.server == number]
     hits += [_of_finding(each.finding) for each in found if each.finding.chain and each.finding.stage]
     uses = list(merged_pages(gathered.scans[a.index] for a in server.artifacts if a.index in gathered.scans).values())
@@ -226,6 +228,12 @@ def _incomplete(server: Server, gathered: Gathered) -> list[str]:
     if gathered.interrupted:
         limits.append(message("verdict.limit.interrupted"))
     return limits
+
+
+def _aside(number: int, gathered: Gathered) -> list[str]:
+    """Limits that leave the question answerable."""
+    unjudged = gathered.files.unjudged.get(number, 0)
+    return [message("verdict.limit.pages-not-compared", count=unjudged)] if unjudged else []
 
 
 __all__ = ["Loaded", "Notice", "Result", "examine"]

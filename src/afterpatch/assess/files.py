@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from afterpatch.assess.configuration import RootConfiguration, install_hints
 from afterpatch.assess.options import Options
 from afterpatch.assess.readings import latest_build
 from afterpatch.assess.server import Server, install_path
-from afterpatch.detect.files.driver import analyse_file, as_finding
-from afterpatch.detect.files.item import Facts, FileContext, FileFinding, FileItem, Inventory
+from afterpatch.detect.files.driver import analyse_file, analyse_server, as_finding
+from afterpatch.detect.files.item import CheckFailure, Facts, FileContext, FileFinding, FileItem, Inventory
+from afterpatch.detect.files.paths import is_server_page
+from afterpatch.detect.files.registry import SERVER_DETECTIONS, broken_detections
 from afterpatch.detect.plane.pool import run_tasks
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.detect.yara.compile import compile_rules
@@ -34,6 +36,7 @@ FILE_KINDS = frozenset(
         "iis-config-history",
     )
 )
+SERVER_KINDS = frozenset(kind for kinds in SERVER_DETECTIONS.values() for kind in kinds) | {"iis-config"}
 MAX_CONTENT = 4 << 20
 BLOCK = 1 << 20
 BATCH_FILES, BATCH_BYTES = 200, 16 << 20
@@ -51,13 +54,15 @@ class Found:
 
 @dataclass(slots=True)
 class FileResults:
-    """What the files gave. `failed`: detection -> files on which it broke. `looked_at`: artifacts that were read."""
+    """What the files gave. `failed`: detection -> files on which it broke. `looked_at`: artifacts that were read.
+    `unjudged`: server -> shipped pages whose content could not be compared, because the build is not in the baseline."""
 
     found: list[Found] = field(default_factory=list)
     hashes: dict[int, str] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     failed: dict[str, int] = field(default_factory=dict)
     looked_at: set[int] = field(default_factory=set)
+    unjudged: dict[int, int] = field(default_factory=dict)
     interrupted: bool = False
 
 
@@ -77,7 +82,15 @@ class _BatchResult:
     found: list[Found] = field(default_factory=list)
     hashes: dict[int, str] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    failed: list[CheckFailure] = field(default_factory=list)
+    unjudged: int = 0
+
+
+def is_looked_at(artifact: Artifact) -> bool:
+    """Whether the checks read a file: those of known kinds, and server pages wherever they lie, such as loose copies."""
+    if artifact.kind in FILE_KINDS:
+        return True
+    return artifact.kind == "other" and is_server_page(artifact.path.rpartition("\\")[2])
 
 
 def facts_of(server: Server, configuration: Mapping[str, RootConfiguration], scans: Mapping[int, LogScan]) -> Facts:
@@ -111,7 +124,7 @@ def scan_files(
     """Runs the file checks over every server."""
     results = FileResults()
     rules = None
-    if any(artifact.kind in FILE_KINDS for server in servers for artifact in server.artifacts):
+    if any(is_looked_at(artifact) for server in servers for artifact in server.artifacts):
         rules, refused = compile_rules([Path(folder) for folder in options.yara])
         results.notices += refused
     contexts = [
@@ -141,26 +154,65 @@ def scan_artifacts(
     outcome: Any = run_tasks(_work, batches, weights, jobs=jobs, state=state, make_state=lambda: state, progress=progress.step)
     results.interrupted = outcome.interrupted
     for position in sorted(outcome.results):
-        _merge(results, outcome.results[position])
+        _merge(results, batches[position].server, outcome.results[position])
+    if not results.interrupted:
+        for number, members in enumerate(groups):
+            _merge(results, number, _together(number, members, contexts[number]))
     for position in outcome.died:
         results.notices += [Notice(each.shown, "", "notice.worker-died") for each in batches[position].artifacts]
     return results
 
 
-def _merge(results: FileResults, batch: _BatchResult) -> None:
+def _merge(results: FileResults, server: int, batch: _BatchResult) -> None:
     results.found += batch.found
     results.hashes |= batch.hashes
     results.looked_at |= set(batch.hashes)
     results.notices += batch.notices
-    for name in batch.failed:
-        results.failed[name] = results.failed.get(name, 0) + 1
+    results.unjudged[server] = results.unjudged.get(server, 0) + batch.unjudged
+    for failure in batch.failed:
+        results.notices.append(Notice(failure.path, "", f"notice.check-failed: {failure.detection} {failure.reason}"))
+        for name in broken_detections([failure]):
+            results.failed[name] = results.failed.get(name, 0) + 1
+
+
+def _together(number: int, artifacts: Sequence[Artifact], context: FileContext) -> _BatchResult:
+    """The checks that compare several files of a server."""
+    result = _BatchResult()
+    read: dict[str, FileItem] = {}
+
+    def items() -> Iterable[FileItem]:
+        for artifact in artifacts:
+            if artifact.kind not in SERVER_KINDS:
+                continue
+            try:
+                item = read_item(artifact)
+            except (EvidenceError, OSError):
+                continue  # noticed when the file was looked at alone
+            read.setdefault(item.path, replace(item, content=b""))
+            yield item
+
+    for check in analyse_server(items(), context):
+        item = read.get(check.path)
+        if item is not None:
+            result.found.append(Found(number, item.artifact.index, check, as_finding(check, item)))
+    _take(result, context, (0, 0, 0))
+    return result
+
+
+def _take(result: _BatchResult, context: FileContext, before: tuple[int, int, int]) -> None:
+    """Moves what the checks left in the context since `before` into the result."""
+    result.notices += context.notices[before[0] :]
+    result.failed += context.failures[before[1] :]
+    result.unjudged += context.unjudged - before[2]
+    del context.notices[before[0] :], context.failures[before[1] :]
+    context.unjudged = before[2]
 
 
 def _batches(number: int, artifacts: Sequence[Artifact]) -> Iterable[_Batch]:
     members: list[Artifact] = []
     size = 0
     for artifact in artifacts:
-        if artifact.kind not in FILE_KINDS:
+        if not is_looked_at(artifact):
             continue
         members.append(artifact)
         size += min(artifact.size, MAX_CONTENT)
@@ -174,7 +226,7 @@ def _batches(number: int, artifacts: Sequence[Artifact]) -> Iterable[_Batch]:
 def _work(state: _State, batch: _Batch) -> _BatchResult:
     context = state.contexts[batch.server]
     result = _BatchResult()
-    before = len(context.notices), len(context.failures)
+    before = len(context.notices), len(context.failures), context.unjudged
     for artifact in batch.artifacts:
         try:
             item = read_item(artifact)
@@ -185,9 +237,7 @@ def _work(state: _State, batch: _Batch) -> _BatchResult:
         result.hashes[artifact.index] = item.sha256
         for check in analyse_file(item, context):
             result.found.append(Found(batch.server, artifact.index, check, as_finding(check, item)))
-    result.notices += context.notices[before[0] :]
-    result.failed += [failure.detection for failure in context.failures[before[1] :]]
-    del context.notices[before[0] :], context.failures[before[1] :]
+    _take(result, context, before)
     return result
 
 

@@ -10,9 +10,10 @@ from afterpatch.assess.detections import Loaded
 from afterpatch.assess.server import Server
 from afterpatch.detect.plane.judge import INDICATOR
 from afterpatch.detect.plane.tally import Event, Group, LogScan, PageUse, Sample
-from afterpatch.detect.sigma.correlate import CorrelationEvent, correlate
+from afterpatch.detect.sigma.correlate import CorrelationEvent, Correlator, standalone
+from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.detect.sigma.model import Correlation, Header, Keys, Rule
-from afterpatch.model import EPOCH, Artifact, EvidenceRef, Finding, Subject, message
+from afterpatch.model import EPOCH, Artifact, EvidenceRef, Finding, Notice, Subject, message
 
 LEVELS = {
     "informational": "info",
@@ -33,6 +34,9 @@ SUBJECT_FIELDS = {
     "user_agent": "agent",
     "ImpersonatedUser": "mailbox",
     "http.status": "status",
+    "host.name": "host",
+    "file.path": "path",
+    "process.path": "path",
 }
 MAX_JOINED = 8
 
@@ -75,14 +79,17 @@ class Findings:
     def __init__(self, server: Server, loaded: Loaded, hashes: Mapping[int, str]) -> None:
         self._server, self._loaded, self._hashes = server, loaded, hashes
         self._paths = {artifact.index: artifact.path for artifact in server.artifacts}
+        self._events = {artifact.index for artifact in server.artifacts if artifact.kind == EVENT_LOG}
         self._rules: dict[str, Rule | Correlation] = {rule.id: rule for rule in loaded.rules.rules}
+        self.notices: list[Notice] = []
         self._rules |= {correlation.id: correlation for correlation in loaded.rules.correlations}
 
     def of_scans(self, scans: Mapping[int, LogScan]) -> list[Hit]:
         """Findings of rules, correlations and indicators over the server's logs."""
         mine = [scans[artifact.index] for artifact in self._server.artifacts if artifact.index in scans]
         groups = merged_groups(mine)
-        hits = [self._of_group(group) for _key, group in sorted(groups.items()) if group.detection != INDICATOR]
+        shown = standalone(self._loaded.rules)  # a rule that only serves a correlation is no finding of its own
+        hits = [self._of_group(group) for _key, group in sorted(groups.items()) if group.detection in shown]
         hits += self._of_correlations([event for scan in mine for event in scan.events])
         hits += [self._of_indicator(group) for _key, group in sorted(groups.items()) if group.detection == INDICATOR]
         return hits
@@ -125,7 +132,8 @@ class Findings:
             EvidenceRef(
                 path=self._paths.get(sample.artifact, ""),
                 raw=sample.raw,
-                line=sample.line,
+                line=None if sample.artifact in self._events else sample.line,
+                record=sample.line if sample.artifact in self._events else None,
                 offset=sample.offset,
                 sha256=self._hashes.get(sample.artifact, ""),
             )
@@ -141,12 +149,19 @@ class Findings:
             for number, event in enumerate(ordered)
         ]
         hits: dict[tuple[str, tuple[tuple[str, str], ...]], Group] = {}
-        for found in correlate(self._loaded.rules, stream):
+        correlator = Correlator(self._loaded.rules.correlations)
+        for event in stream:
+            correlator.feed(event)
+        for found in correlator.finish():
             key = (found.rule_id, found.group)
             group = hits.setdefault(key, Group(*key))
             for ref in found.refs:
                 group.add("correlation", ordered[ref].sample, dict(ordered[ref].fields), 0)
             group.counts["correlation"] += found.count - len(found.refs)
+        for what in ("ungrouped", "late", "forgotten"):
+            count = getattr(correlator.losses, what)
+            if count:
+                self.notices.append(Notice(self._server.name, "", f"notice.correlation-{what}", count))
         return [self._of_group(group) for _key, group in sorted(hits.items())]
 
     def _of_indicator(self, group: Group) -> Hit:

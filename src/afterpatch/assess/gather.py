@@ -14,12 +14,12 @@ from afterpatch.detect.events import EventPlan, scan_events
 from afterpatch.detect.plane.plan import Plan
 from afterpatch.detect.plane.run import Scanned, cores, scan_logs
 from afterpatch.detect.plane.tally import LogScan
+from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.evidence import Collection, collect, reclassify
 from afterpatch.model import Artifact, Notice
 from afterpatch.parsers.formats import kinds
 
 LOG_KINDS = frozenset(kinds())
-EVENT_LOG = "event-log"
 UNREAD_KINDS = ("registry-hive",)
 
 

@@ -33,12 +33,14 @@ def judge(
     product: str,
     *,
     incomplete: Sequence[str] = (),
+    aside: Sequence[str] = (),
 ) -> Verdict:
     """compromised: an attack got through, or a back door is or was there; attempted: attacks, none seen to succeed;
     no-evidence: nothing, and the evidence covers the question; inconclusive: it does not.
 
-    `incomplete`: limits from broken parsers and detections."""
-    limits = [*_limits(asked, coverage, product), *incomplete]
+    `incomplete`: limits from broken parsers and detections. `aside`: further limits, which leave the question
+    answerable."""
+    limits = [*_limits(asked, coverage, product), *incomplete, *aside]
     through = [chain for chain in chains if stage_rank(chain.stage) >= _SUCCEEDED]
     if through or doors:
         return _compromised(chains, through, doors, findings, impact, limits)

@@ -130,7 +130,7 @@ def _add_hunt(commands: Commands) -> None:
     parser.add_argument("--shipped", action="store_true", help="the shipped rules too, beside those of --rules")
     parser.add_argument("--json", metavar="FILE", help="the findings as a document; .jsonl: one a line; - for stdout")
     parser.add_argument("--csv", metavar="FILE", help="the findings as a table; - for stdout")
-    parser.add_argument("--timeline", metavar="FILE", help="every hit in the order of time (CSV; .jsonl: one a line); - for stdout")
+    parser.add_argument("--timeline", metavar="FILE", help="every hit in the order of time: CSV, or .jsonl; - for stdout")
     parser.add_argument("--since", metavar="TIME", help="begin of the time asked about, UTC")
     parser.add_argument("--until", metavar="TIME", help="end of the time asked about, UTC")
     parser.add_argument("--jobs", metavar="N", type=int, default=0, help="processes (default: one for each core)")
@@ -145,7 +145,7 @@ def _add_hunt(commands: Commands) -> None:
 
 
 def _add_exposure(commands: Commands) -> None:
-    parser = commands.add_parser("exposure", help="which holes are open: of one build, or of the hosts of inventories and scans")
+    parser = commands.add_parser("exposure", help="which holes are open on one build, or on the hosts of inventories and scans")
     parser.add_argument(
         "inputs", nargs="+", metavar="BUILD|FILE|explain", help="a build, files of inventories or scans, or: explain CVE|BUILD"
     )

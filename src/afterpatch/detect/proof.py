@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
+from typing import Any
 
+import orjson
+
+from afterpatch.detect.events.view import EventView
+from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.detect.sigma.model import RAW, Example
 from afterpatch.detect.sigma.view import DictView, FieldView
 from afterpatch.model import Record
+from afterpatch.parsers.events.normal import from_object
 from afterpatch.parsers.fields import derive
 from afterpatch.parsers.formats import formats
 from afterpatch.parsers.textlog import read_log
 
 WHEN = "2021-03-03T06:59:10.000Z"
+_SYSTEM = ("Provider_Name", "EventID", "Level", "Channel", "Computer", "Data")
+_USER = "UserData_"
 
 
 def log_of(example: Example) -> bytes:
@@ -42,8 +51,34 @@ def _row(fields: dict[str, str], columns: tuple[str, ...], *, quoted: bool) -> s
     return out.getvalue()
 
 
+def event_of(fields: Mapping[str, str]) -> dict[str, Any]:
+    """The object of an event. `Data`: the positional values, one a line; `UserData_x`: the `x` of UserData."""
+    data: dict[str, Any] = {name: value for name, value in fields.items() if name not in _SYSTEM and not name.startswith(_USER)}
+    user = {name.removeprefix(_USER): value for name, value in fields.items() if name.startswith(_USER)}
+    if "Data" in fields:
+        data["Data"] = {"#text": fields["Data"].split("\n")}
+    system = {
+        "Provider": {"#attributes": {"Name": fields.get("Provider_Name", "Example")}},
+        "EventID": int(fields.get("EventID", "0")),
+        "Level": int(fields.get("Level", "4")),
+        "TimeCreated": {"#attributes": {"SystemTime": WHEN}},
+        "EventRecordID": 1,
+        "Channel": fields.get("Channel", "Application"),
+        "Computer": fields.get("Computer", "exch01.example.local"),
+    }
+    return {"System": system, **({"UserData": {"Event": {**data, **user}}} if user else {"EventData": data})}
+
+
+def _event_view(example: Example) -> FieldView:
+    event = event_of(dict(example.fields))
+    record = from_object(event, (1, 0), orjson.dumps({"Event": event}).decode())
+    return EventView(None, lambda: record)
+
+
 def view_of(example: Example) -> FieldView:
     """The example as a rule sees it. Raises ValueError where it makes no record."""
+    if example.kind == EVENT_LOG:
+        return _event_view(example)
     if example.kind not in formats().by_kind:
         return DictView(dict(example.fields), raw=example.line)
     records = [one for one in read_log(example.kind, io.BytesIO(log_of(example))) if isinstance(one, Record)]

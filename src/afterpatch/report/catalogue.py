@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from afterpatch.exposure.words import texts as exposure_texts
 from afterpatch.model import Chain, DetectionState, Finding, ImpactItem, Notice, UsageError, parse_iso
 from afterpatch.report.figures import number, size
 from afterpatch.report.text import Message, defang_host, parse_message, parse_notice, readable
@@ -39,7 +40,8 @@ _NAMED = {
 def _texts(language: str) -> Mapping[str, str]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with (_FOLDER / f"{language}.yml").open(encoding="utf-8") as stream:
-        return MappingProxyType({str(key): str(text) for key, text in yaml.load(stream, loader).items()})  # noqa: S506
+        own = {str(key): str(text) for key, text in yaml.load(stream, loader).items()}  # noqa: S506 a safe loader
+    return MappingProxyType({**exposure_texts(language), **own})
 
 
 @dataclass(frozen=True, slots=True)

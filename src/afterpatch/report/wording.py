@@ -28,12 +28,13 @@ def wording(language: str) -> Catalogue:
 
 def _rules(language: str) -> Mapping[str, Mapping[str, Any]]:
     """Texts of rules (by name) and checks (by id). English ones stand in the findings themselves."""
-    path = _RULES / f"{language}.yml"
-    if language == "en" or not path.exists():
+    if language == "en":
         return {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    with path.open(encoding="utf-8") as stream:
-        found: dict[str, Mapping[str, Any]] = dict(yaml.load(stream, loader) or {})  # noqa: S506 a safe loader
+    found: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(_RULES.glob(f"*{language}.yml")):
+        with path.open(encoding="utf-8") as stream:
+            found.update(yaml.load(stream, loader) or {})  # noqa: S506 a safe loader
     return {**found, **{one.id: _texts(one) for one in detections()}}
 
 

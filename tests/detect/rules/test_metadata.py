@@ -18,7 +18,9 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     for path in sorted(RULES.glob("*/*.yml"))
     for document in yaml.safe_load_all(path.read_text("utf-8"))
 }
-CHINESE: dict[str, dict[str, Any]] = yaml.safe_load((RULES / "zh-CN.yml").read_text("utf-8"))
+CHINESE: dict[str, dict[str, Any]] = {
+    name: texts for path in RULES.glob("*zh-CN.yml") for name, texts in yaml.safe_load(path.read_text("utf-8")).items()
+}
 CHAINS = {
     "", "proxylogon", "proxyshell", "proxytoken", "proxynotshell", "owassrf", "viewstate", "cve-2021-42321",
     "cve-2021-28480", "cve-2026-42897", "powershell-deserialisation", "ntlm-relay", "web-shell", "iis-persistence",

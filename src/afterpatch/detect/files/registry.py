@@ -15,6 +15,7 @@ from afterpatch.detect.files.published import PublishedAnalyser
 from afterpatch.detect.files.signatures import SignatureAnalyser, signature_meta
 from afterpatch.detect.files.stock import StockAnalyser
 from afterpatch.detect.files.transport import TransportAnalyser
+from afterpatch.detect.pages.analyser import PageAnalyser, page_meta
 
 ANALYSERS: tuple[FileAnalyser, ...] = (
     OabDumpAnalyser(),
@@ -24,6 +25,7 @@ ANALYSERS: tuple[FileAnalyser, ...] = (
     CompiledAnalyser(),
     IisAnalyser(),
     TransportAnalyser(),
+    PageAnalyser(),
     SignatureAnalyser(),
 )
 
@@ -41,7 +43,7 @@ def detections() -> tuple[CheckMeta, ...]:
     judges."""
     kinds = {name: one.artifacts for one in ANALYSERS for name in one.detections}
     kinds.update(SERVER_DETECTIONS)
-    listed = (*all_meta().values(), *signature_meta().values())
+    listed = (*all_meta().values(), *page_meta().values(), *signature_meta().values())
     return tuple(replace(meta, artifacts=kinds.get(meta.id, ())) for meta in listed)
 
 

@@ -58,6 +58,8 @@ def scan_log(job: Job, plan: Plan, *, slow: bool = False) -> LogScan:
     scan = LogScan(job.artifact, job.piece)
     worker = _Worker(job, plan, scan)
     stream: Counted | None = None
+    limits = {id(rule.limits): rule.limits for rule in plan.rules}.values()
+    before = sum(each.truncated for each in limits)
     try:
         with open_log(job.locator) as opened:
             if job.start:
@@ -75,6 +77,9 @@ def scan_log(job: Job, plan: Plan, *, slow: bool = False) -> LogScan:
     except OSError as error:
         scan.error = error.strerror or type(error).__name__
     worker.finish()
+    cut = sum(each.truncated for each in limits) - before
+    if cut:
+        scan.lost["regex-value"] += cut
     if stream is not None:
         scan.bytes, scan.sha256 = stream.bytes, stream.sha256 if not scan.error else ""
     return scan

@@ -174,4 +174,5 @@ def compile_rules(
     listed = rules.rules if isinstance(rules, RuleSet) else rules
     if applicable_only:
         listed = [rule for rule in listed if mappings.for_logsource(rule.logsource).kinds]
-    return tuple(compile_rule(rule, mappings) for rule in listed)
+    limits = Limits()  # shared: what was cut is counted over all rules
+    return tuple(compile_rule(rule, mappings, limits) for rule in listed)
