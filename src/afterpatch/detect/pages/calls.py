@@ -199,9 +199,9 @@ class CallMachine(Machine):
         except ERRORS:
             return None
         value = self.from_constant(result)
-        if value is not None and isinstance(result, str | bytes | bytearray) and len(result) > 12:
-            if method in self.decoders or any(DECODED in one.marks for one in (holder, *arguments)):
-                value.marks = frozenset((DECODED,))
+        decodes = method in self.decoders or any(DECODED in one.marks for one in (holder, *arguments))
+        if decodes and value is not None and isinstance(result, str | bytes | bytearray) and len(result) > 12:
+            value.marks = frozenset((DECODED,))
         return value
 
     def plain(self, value: Value) -> bool:
@@ -285,7 +285,7 @@ class CallMachine(Machine):
         traces = self.gathered([holder, *arguments], name, node.line)
         if not traces and tables.has("file_readers", *keys):
             traces = (Trace("file", name, node.line),)
-        built = BUILT in holder.marks or any(BUILT in one.marks for one in arguments)
+        built = method in self.decoders or BUILT in holder.marks or any(BUILT in one.marks for one in arguments)
         result = Value(traces=traces, type=kind, marks=frozenset((BUILT,)) if built and not traces else frozenset())
         self.shape(result, holder, method, arguments, keys)
         if kind in ("streamwriter", "filestream", "fileinfo", "textfile") and arguments:

@@ -22,6 +22,7 @@ _SHELL = re.compile(
     re.IGNORECASE,
 )
 _REMOTE = ("php://input", "php://filter", "data:", "http://", "https://", "ftp://", "expect://", "\\\\", "phar://", "zip://")
+_WRAPPERS = ("compress.zlib://", "compress.bzip2://", "file://", "php://filter", "glob://", "zip://", "data:", "\\\\?")
 _NOT_CODE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ico", ".zip", ".rar", ".tmp", ".pdf", ".mp3")
 _LABEL = {"client": "what the client sends", "upload-name": "a file name the client chose", "download": "what the page downloads",
     "file": "a file on the server", "database": "a database", "session": "what an earlier request left in the session",
@@ -64,7 +65,7 @@ def _process(event: Event) -> str:
     kinds = _kinds(event.traces())
     if "client" in kinds:
         return "critical"
-    if kinds & {"download", "upload-name", "undefined"}:
+    if kinds & {"download", "upload-name", "undefined"} or "embedded" in event.roles:
         return "high"
     commands = " ".join(value.text or value.head for role, value in event.roles.items() if role == "command")
     return "high" if _SHELL.search(commands) else "medium"
@@ -116,7 +117,7 @@ def path_control(value: Value) -> str:
     if not _controlled(value) or NUMBER in value.marks:
         return "none"
     name_only = BASENAME in value.marks or _kinds(value.all_traces()) == {"upload-name"}
-    fixed = ANCHORED in value.marks
+    fixed = ANCHORED in value.marks and not value.head.lower().startswith(_WRAPPERS)
     if MAPPED in value.marks and not fixed and not name_only:
         return "site"
     if FIXED_END in value.marks and value.tail and not value.tail.lower().endswith(SCRIPT_ENDS) and "." in value.tail:
@@ -135,9 +136,12 @@ def _write(event: Event) -> str:
     if _controlled(content) and text.lower().rstrip().endswith(SCRIPT_ENDS):
         return "critical"
     if control == "name":
-        return "high" if "upload-name" in _kinds(path.all_traces()) or _controlled(content) else "medium"
+        loose = BASENAME not in path.marks or _controlled(content)
+        return "high" if loose or "upload-name" in _kinds(path.all_traces()) else "medium"
     if control == "site":
         return "high" if _controlled(content) or "upload-name" in _kinds(path.all_traces()) else "medium"
+    if control == "part" and FIXED_END not in path.marks and BASENAME not in path.marks and _controlled(content):
+        return "high" if "client" in _kinds(path.all_traces()) else "medium"  # name, type and content are the client's
     if control in ("part", "folder"):
         return "medium"
     if _names_page(text) and ("content" in event.roles or "path" in event.roles):
@@ -211,10 +215,14 @@ def _memory(event: Event) -> str:
 def _dynamic(event: Event) -> str:
     """A function by a name in a variable: whoever chooses the name chooses what runs."""
     name = _role(event, "callable")
+    data = _role(event, "data")
+    given = _kinds(data.all_traces()) & {"client", "download", "undefined", "session"}
     if "client" in _kinds(name.all_traces()):
         return "critical"
+    if _kinds(name.all_traces()) & {"undefined", "session"} and given:
+        return "high"
     if BUILT in name.marks and not name.known:
-        return "high" if _kinds(_role(event, "data").all_traces()) & {"client", "download"} else "medium"
+        return "high" if given or BUILT in data.marks else "medium"
     return "low"
 
 
@@ -241,7 +249,7 @@ GRADES: dict[str, Callable[[Event], str]] = {
     "file-delete": _delete,
     "timestomp": _fixed("low"),
     "network": _network,
-    "listen": _fixed("medium"),
+    "listen": _fixed("high"),
     "sql": _sql,
     "secrets": _fixed("high"),
     "registry": _fixed("low"),
@@ -311,6 +319,9 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     files = whole & {"file-write", "file-read", "file-list", "file-delete", "file-open", "timestomp", "page-compile"}
     if len(files) >= 2:
         found.append(Combination("high", "The client lists, reads, writes or deletes files of its choice: a file manager."))
+    undeclared = {e.kind for e in events if "undefined" in _kinds(e.roles.get("path", Value()).all_traces())}
+    if len(undeclared & {"file-write", "file-read", "file-list", "file-delete", "file-open"}) >= 3:
+        found.append(Combination("high", "Files are listed, read and written by variables that old PHP fills from the request."))
     if "network" in controlled and _tunnel(events):
         found.append(Combination("critical", "The client chooses a machine and the page passes data to and from it: a tunnel."))
     memory = [event for event in events if event.kind == "memory"]

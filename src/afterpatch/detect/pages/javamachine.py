@@ -88,9 +88,9 @@ class JavaMachine(CallMachine):
             return self.state_call(holder, method, arguments, node)
         if method in ("getrealpath",):
             return own_place("own.path")
-        if method == "forname" and short(holder.path) == "class" and arguments:
-            if arguments[0].text and not arguments[0].traces:
-                return Value(const=arguments[0].text, type="class")
+        named = bool(arguments and arguments[0].text and not arguments[0].traces)
+        if method == "forname" and short(holder.path) == "class" and named:
+            return Value(const=arguments[0].text, type="class")
         if method in ("getmethod", "getdeclaredmethod") and arguments:
             fields = {"owner": holder, "name": arguments[0]}
             return Value(type="method", fields=fields, traces=join_traces(holder.traces, arguments[0].traces))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 MAX_SEGMENTS = 5000
 MAX_TAG = 4000
 MAX_CONTROLS = 2000
+MAX_TAGS = 3000
 _MARK = re.compile(
     r"<%|<script\b|<!--\s{0,8}#\s{0,8}include\b|<[\w-]{1,30}:(?:scriptlet|declaration|expression)\b", re.IGNORECASE
 )
@@ -21,6 +22,7 @@ _RUNAT = re.compile(r"\brunat\s{0,16}=\s{0,16}[\"']?\s{0,8}server\b", re.IGNOREC
 _CLOSE_SCRIPT = re.compile(r"</script", re.IGNORECASE)
 _DIRECTIVE_NAME = re.compile(r"\s{0,64}([A-Za-z]{1,30})\b(?!\s{0,16}=)")
 _SPACED_DIRECTIVE = re.compile(r"<%\s{0,40}@")
+_TAG_MARK = re.compile(r"[\"'>]|<%")
 _TAG_NAME = re.compile(r"<([A-Za-z][\w.:-]{0,60})")
 
 
@@ -56,11 +58,11 @@ class Page:
     objects: dict[str, str] = field(default_factory=dict)
     includes: list[str] = field(default_factory=list)
     truncated: bool = False
-    _lines: list[int] = field(default_factory=list)
+    _lines: list[int] | None = None
 
     def line_of(self, offset: int) -> int:
         """Line, from 1, of an offset in the text."""
-        if not self._lines:
+        if self._lines is None:
             self._lines = [match.start() for match in re.finditer("\n", self.text)]
         return bisect_right(self._lines, offset - 1) + 1
 
@@ -80,12 +82,15 @@ class Page:
 class _Scanner:
     text: str
     page: Page
+    tags: int = 0
 
     def run(self) -> None:
         position = 0
         while match := _MARK.search(self.text, position):
             found = match.group(0).lower()
             start = match.start()
+            if self.page.truncated:
+                return
             if found == "<%":
                 position = self.block(start)
             elif found == "<script":
@@ -134,21 +139,20 @@ class _Scanner:
 
     def tag_end(self, start: int) -> int:
         """Just behind the `>` of a tag: quotes and blocks inside are skipped."""
-        position, limit = start, min(len(self.text), start + MAX_TAG)
-        quote = ""
-        while position < limit:
-            char = self.text[position]
-            if self.text.startswith("<%", position):
+        self.tags += 1
+        limit = min(len(self.text), start + (MAX_TAG if self.tags < MAX_TAGS else 200))
+        position, quote = start, ""
+        while mark := _TAG_MARK.search(self.text, position, limit):
+            found, position = mark.group(0), mark.end()
+            if found == "<%":
                 end = self.text.find("%>", position, limit)
                 position = limit if end < 0 else end + 2
-                continue
-            if quote:
-                quote = "" if char == quote else quote
-            elif char in "\"'":
-                quote = char
-            elif char == ">":
-                return position + 1
-            position += 1
+            elif quote:
+                quote = "" if found == quote else quote
+            elif found == ">":
+                return position
+            else:
+                quote = found
         plain = self.text.find(">", start, limit)
         return plain + 1 if plain >= 0 else limit
 

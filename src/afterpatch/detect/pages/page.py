@@ -30,6 +30,7 @@ from afterpatch.detect.pages.statistics import opinion, raises
 from afterpatch.detect.pages.stitch import Unit, add_whole, language_of, units, whole_unit
 from afterpatch.detect.pages.treebase import plain_names
 from afterpatch.detect.pages.vb import read_vb
+from afterpatch.detect.pages.value import Value
 from afterpatch.detect.pages.verdict import PageVerdict, at_least, worst
 
 PHP = frozenset((".php", ".php3", ".php4", ".php5", ".php7", ".phtml", ".pht"))
@@ -223,6 +224,8 @@ def _script_events(found: Findings, code: str, language: str) -> list[Event]:
     )
     machine.run([read_code(code, name)])
     found.note("A style sheet in the page holds script.")
+    for event in machine.events.values():
+        event.roles["embedded"] = Value(const=True)
     return list(machine.events.values())
 
 

@@ -69,4 +69,6 @@ def lex_php(text: str) -> Page:
         kind = "expression" if match.group(0) == "<?=" else "render"
         page.add(Segment(kind, text[begin:stop], begin, "php"))
         position = stop + 2
+        if page.truncated:
+            break
     return page

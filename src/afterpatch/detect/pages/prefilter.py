@@ -53,22 +53,22 @@ _ALWAYS = (
     "pinvoke",
     "driveinfo",
 )
+_NAME = re.compile(r"[a-z_]\w{2,}")
 _TOO_COMMON = frozenset(
     ("load", "open", "create", "start", "write", "compile", "parse", "connect", "send", "invoke", "run", "writeline", "getvalue")
 )
 
 
 @cache
-def _words(name: str) -> re.Pattern[str]:
+def _words(name: str) -> frozenset[str]:
     tables = catalogue(name)
     words = set(_ALWAYS)
     for key in (*tables.sinks, *tables.assigned):
         owner, _, method = key.removeprefix("new ").rpartition(".")
         words.add(method if owner in ("", "*") or method not in _TOO_COMMON else owner.rpartition(".")[2])
-    kept = sorted(re.escape(word) for word in words if re.fullmatch(r"\w{3,}", word))
-    return re.compile(r"(?<![A-Za-z])(?:" + "|".join(kept) + r")(?![A-Za-z])", re.IGNORECASE)
+    return frozenset(word for word in words if re.fullmatch(r"\w{3,}", word))
 
 
 def may_reach_sink(code: str, name: str = "dotnet") -> bool:
     """Whether the code has any of the words."""
-    return _words(name).search(code) is not None
+    return not _words(name).isdisjoint(_NAME.findall(code.lower()))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MAX_TOKENS = 120_000
+MAX_TOKENS = 60_000
 
 
 @dataclass(slots=True)
