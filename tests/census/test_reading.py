@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from datetime import date
 
 import orjson
 import pytest
@@ -234,3 +235,13 @@ def test_a_quote_that_does_not_close_takes_one_line_with_it(tmp_path, slow, bad,
     rows[place] = bad
     _kind, _found, result = run(tmp_path, "ip,version,geo\n" + "\n".join(rows) + "\n\n", slow=slow)
     assert (result.rows, result.bad_rows, result.hosts) == (1999, 1, 1999)
+
+
+def test_a_scan_of_the_past_is_not_asked_about_later_holes(tmp_path):
+    text = f"ip,version,timestamp\n192.0.2.1,{OLD},2021-03-22\n192.0.2.2,{FIXED},2021-03-22\n"
+    _kind, _found, today = run(tmp_path, text)
+    _kind, _found, then = run(tmp_path, text, as_of=date(2021, 3, 22))
+    assert (today.exposed, then.exposed) == (2, 1)
+    assert {one.cve for one in then.cves} < {one.cve for one in today.cves}
+    assert (then.of(LOGON).exploited, then.of(LOGON).open) == (True, 1)
+    assert "CVE-2021-34473" not in {one.cve for one in then.cves}

@@ -11,6 +11,7 @@ from afterpatch.census.geo import add_places
 from afterpatch.census.merge import merge_hosts
 from afterpatch.census.options import CensusOptions
 from afterpatch.census.result import DIMENSIONS, CensusResult, GroupCount
+from afterpatch.census.scope import Scope, scope
 from afterpatch.census.sources import load, notices
 from afterpatch.census.store import Store
 from afterpatch.model import Notice
@@ -36,18 +37,23 @@ def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> Cens
         inputs.append((str(path), kind))
         found += notices(path, tally)
         rows, bad = rows + tally.rows, bad + tally.bad
-    classes = make_classes(store)
-    found += merge_hosts(store)
+    asked = scope(options.as_of)
+    count.make_kinds(store)
+    classes = make_classes(store, asked)
+    merged, changed = merge_hosts(store)
+    found += merged
+    if changed:
+        count.make_kinds(store)
     found += add_places(store, options)
     earlier = trend.load_earlier(store, options.compare) if options.compare else ()
-    changes = trend.trend(store, classes) if options.compare else ()
+    changes = trend.trend(store, classes, asked) if options.compare else ()
     counted = count.class_hosts(store)
     online = counted.pop(ONLINE, (0, 0))[0]
     hosts = {number: hosts for number, (hosts, _shells) in counted.items()}
     states = count.class_states(store)
-    exposed = count.exposed_classes(states)
-    cves = count.cve_counts(hosts, states, count.claims_of(store))
-    groups, totals = _groups(store, states, exposed)
+    exposed = count.exposed_classes(states, asked)
+    cves = count.cve_counts(hosts, states, count.claims_of(store), asked)
+    groups, totals = _groups(store, states, exposed, asked)
     day = count.last_day(store) or options.moment.date()
     total, open_hosts = sum(hosts.values()), sum(number for key, number in hosts.items() if key in exposed)
     return CensusResult(
@@ -62,7 +68,7 @@ def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> Cens
         cves=cves,
         groups=groups,
         group_totals=totals,
-        builds=count.build_counts(classes, hosts, states),
+        builds=count.build_counts(classes, hosts, states, asked),
         trend=changes,
         series=(*earlier, trend.this_run(day, total, open_hosts, cves)),
         notices=tuple(found),
@@ -72,11 +78,11 @@ def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> Cens
 
 
 def _groups(
-    store: Store, states: dict[str, dict[int, tuple[str, bool]]], exposed: frozenset[int]
+    store: Store, states: dict[str, dict[int, tuple[str, bool]]], exposed: frozenset[int], asked: Scope
 ) -> tuple[tuple[GroupCount, ...], dict[str, int]]:
     found: list[GroupCount] = []
     totals = {}
     for dimension in DIMENSIONS:
-        groups, totals[dimension] = count.group_counts(store, dimension, states, exposed)
+        groups, totals[dimension] = count.group_counts(store, dimension, states, exposed, asked)
         found += groups
     return tuple(found), totals

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from afterpatch.census.scope import Scope
 from afterpatch.census.store import Store
 from afterpatch.knowledge import builds, vulnerabilities
 from afterpatch.knowledge.builds import Build, BuildError
@@ -83,17 +84,19 @@ def _label(build: Build, precision: str) -> str:
     return f"{build.major}.{build.minor}.{build.build}.*"
 
 
-def make_classes(store: Store) -> Classes:
+def make_classes(store: Store, scope: Scope) -> Classes:
     """Tables `versions` (text, coarse, class, key) and `states` (class, cve, state, conditional, exploited) out of the
-    versions in `hosts`. Texts that cannot be builds are left out, without looking at them one by one."""
+    versions in `kinds`. Texts that cannot be builds are left out, without looking at them one by one."""
     classes = Classes()
     found = store.rows(
-        "SELECT version, coarse FROM (SELECT version, coarse FROM hosts GROUP BY ALL) "
+        "SELECT version, coarse FROM (SELECT version, coarse FROM kinds GROUP BY ALL) "
         "WHERE length(version) <= ? AND version SIMILAR TO '[^0-9]{0,16}[0-9].*'",
         _LONGEST,
     )
     store.fill("versions", "version VARCHAR, coarse BOOLEAN, class INTEGER, key BIGINT", _versions(classes, found))
-    store.fill("states", "class INTEGER, cve VARCHAR, state VARCHAR, conditional BOOLEAN, exploited BOOLEAN", _states(classes))
+    store.fill(
+        "states", "class INTEGER, cve VARCHAR, state VARCHAR, conditional BOOLEAN, exploited BOOLEAN", _states(classes, scope)
+    )
     return classes
 
 
@@ -104,10 +107,11 @@ def _versions(classes: Classes, found: Iterator[tuple[str, bool]]) -> Iterator[t
             yield version, coarse, *sorted_in
 
 
-def _states(classes: Classes) -> Iterator[tuple[object, ...]]:
+def _states(classes: Classes, scope: Scope) -> Iterator[tuple[object, ...]]:
     """For each class and CVE. Number NOTHING stands for hosts without a build: everything is unknown."""
-    for known in vulnerabilities.vulnerabilities().values():
-        yield NOTHING, known.cve, "unknown", False, known.exploited
+    for known in scope.every:
+        used = known.cve in scope.used
+        yield NOTHING, known.cve, "unknown", False, used
         for one in classes.known.values():
             state = vulnerabilities.state(known.cve, one.build, one.precision).state
-            yield one.number, known.cve, STATE_CODES.get(state, "unknown"), state == "configuration", known.exploited
+            yield one.number, known.cve, STATE_CODES.get(state, "unknown"), state == "configuration", used

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from afterpatch.model import UsageError
@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compare", metavar="PREVIOUS", default="", help="the --parquet file of an earlier run")
     parser.add_argument("--country-db", metavar="MMDB", default="", help="offline table for hosts without a country")
     parser.add_argument("--asn-db", metavar="MMDB", default="", help="offline table for hosts without a network")
+    parser.add_argument("--as-of", metavar="DAY", default="", help="ask only about holes that were public on this day")
     parser.add_argument("--memory", metavar="SIZE", default="1GB", help="how much memory the database may use (default: 1GB)")
     parser.add_argument("--lang", choices=("en", "zh-CN"), default="en", help="language of what people read")
 
@@ -107,7 +108,7 @@ def _census(files: list[str], arguments: argparse.Namespace) -> int:
 
     options = CensusOptions(
         moment=datetime.now(UTC), compare=arguments.compare, country_db=arguments.country_db, asn_db=arguments.asn_db,
-        memory=arguments.memory,
+        memory=arguments.memory, as_of=_day(arguments.as_of),
     )  # fmt: skip
     with census(files, options) as result:
         _deliver(arguments.json, write_json(result) if arguments.json else b"")
@@ -122,6 +123,15 @@ def _census(files: list[str], arguments: argparse.Namespace) -> int:
             return FOUND
         unknown = any(one.unknown for one in result.cves if one.exploited)
         return INCOMPLETE if unknown or result.bad_rows or not result.hosts else OK
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--as-of {text}: not a day; write 2021-03-22.") from None
 
 
 def _deliver(path: str | None, data: bytes) -> None:

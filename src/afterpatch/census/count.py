@@ -10,8 +10,9 @@ from datetime import date
 
 from afterpatch.census.classes import NOTHING, ONLINE, Classes
 from afterpatch.census.result import BuildCount, CveCount, GroupCount
+from afterpatch.census.scope import Scope
 from afterpatch.census.store import Store
-from afterpatch.knowledge import builds, vulnerabilities
+from afterpatch.knowledge import builds
 
 TOP = 50
 # What a value of a dimension is: two letters, AS and a number, or a short text; anything else counts as not known.
@@ -30,14 +31,21 @@ SELECT {value} AS value, class, sum(hosts)::BIGINT AS hosts, sum(shells)::BIGINT
 FROM (SELECT raw AS {dimension}, class, hosts, shells FROM joined WHERE class <> {online}) GROUP BY ALL"""
 
 
+def make_kinds(store: Store) -> None:
+    """The table `kinds`: hosts by version and tag, out of one pass over all of them."""
+    store.run(
+        "CREATE OR REPLACE TEMP TABLE kinds AS SELECT version, coarse, tag, count(*) AS n, count(*) FILTER (shell) AS s "
+        "FROM hosts GROUP BY ALL"
+    )
+
+
 def class_hosts(store: Store) -> dict[int, tuple[int, int]]:
     """Class -> (hosts, hosts called compromised); ONLINE and NOTHING among them."""
     return {
         number: (hosts, shells)
         for number, hosts, shells in store.rows(
-            "SELECT coalesce(v.class, ?), sum(n)::BIGINT, sum(s)::BIGINT FROM "
-            "(SELECT version, coarse, count(*) AS n, count(*) FILTER (shell) AS s "
-            "FROM hosts GROUP BY ALL) LEFT JOIN versions v USING (version, coarse) GROUP BY ALL",
+            "SELECT coalesce(v.class, ?), sum(n)::BIGINT, sum(s)::BIGINT FROM kinds LEFT JOIN versions v USING (version, coarse) "
+            "GROUP BY ALL",
             NOTHING,
         )
     }
@@ -55,12 +63,13 @@ def cve_counts(
     hosts: Mapping[int, int],
     states: Mapping[str, Mapping[int, tuple[str, bool]]],
     claims: Mapping[str, Mapping[int, int]],
+    scope: Scope,
     *,
     only_core: bool = False,
 ) -> tuple[CveCount, ...]:
     """Every CVE, those used in attacks first, then by open hosts. `hosts`: class -> number."""
     found = []
-    for known in vulnerabilities.core() if only_core else vulnerabilities.vulnerabilities().values():
+    for known in scope.core if only_core else scope.every:
         counts = dict.fromkeys(("open", "unknown", "fixed", "not-affected"), 0)
         conditional = 0
         for number, count in hosts.items():
@@ -70,7 +79,7 @@ def cve_counts(
         claimed = claims.get(known.cve, {})
         found.append(
             CveCount(
-                known.cve, known.alias, known.exploited,
+                known.cve, known.alias, known.cve in scope.used,
                 counts["open"], counts["unknown"], counts["fixed"], counts["not-affected"],
                 conditional, sum(claimed.values()),
                 sum(count for number, count in claimed.items() if states[known.cve][number][0] in ("fixed", "not-affected")),
@@ -83,9 +92,8 @@ def claims_of(store: Store) -> dict[str, dict[int, int]]:
     """CVE -> class -> hosts that a scan's tags call vulnerable. Tags are claims: they are shown beside, never counted."""
     found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for tag, number, count in store.rows(
-        "SELECT tag, coalesce(v.class, ?), sum(n)::BIGINT FROM "
-        "(SELECT tag, version, coarse, count(*) AS n FROM hosts WHERE tag ILIKE '%cve-%' "
-        "GROUP BY ALL) LEFT JOIN versions v USING (version, coarse) GROUP BY ALL",
+        "SELECT tag, coalesce(v.class, ?), sum(n)::BIGINT FROM kinds LEFT JOIN versions v USING (version, coarse) "
+        "WHERE tag ILIKE '%cve-%' GROUP BY ALL",
         NOTHING,
     ):
         for cve in {name.upper() for name in _CVE.findall(tag)} if number != ONLINE else ():
@@ -99,7 +107,7 @@ def make_groups(store: Store, dimension: str) -> None:
 
 
 def group_counts(
-    store: Store, dimension: str, states: Mapping[str, Mapping[int, tuple[str, bool]]], exposed: frozenset[int]
+    store: Store, dimension: str, states: Mapping[str, Mapping[int, tuple[str, bool]]], exposed: frozenset[int], scope: Scope
 ) -> tuple[list[GroupCount], int]:
     """The values with most exposed hosts, and how many values there are. Each with its counts for the core CVEs."""
     make_groups(store, dimension)
@@ -116,32 +124,26 @@ def group_counts(
         classes[value][number] = hosts
     total = store.number("SELECT count(DISTINCT value) FROM groups")
     return [
-        GroupCount(dimension, value, hosts, open_hosts, shells, cve_counts(classes[value], states, {}, only_core=True))
+        GroupCount(dimension, value, hosts, open_hosts, shells, cve_counts(classes[value], states, {}, scope, only_core=True))
         for value, hosts, open_hosts, shells in top
     ], total
 
 
-def exposed_classes(states: Mapping[str, Mapping[int, tuple[str, bool]]]) -> frozenset[int]:
+def exposed_classes(states: Mapping[str, Mapping[int, tuple[str, bool]]], scope: Scope) -> frozenset[int]:
     """The classes that are open to at least one hole used in attacks."""
-    return frozenset(
-        number
-        for known in vulnerabilities.exploited()
-        for number, (state, _further) in states[known.cve].items()
-        if state == "open"
-    )
+    return frozenset(number for cve in scope.used for number, (state, _further) in states[cve].items() if state == "open")
 
 
 def build_counts(
-    classes: Classes, hosts: Mapping[int, int], states: Mapping[str, Mapping[int, tuple[str, bool]]]
+    classes: Classes, hosts: Mapping[int, int], states: Mapping[str, Mapping[int, tuple[str, bool]]], scope: Scope
 ) -> tuple[BuildCount, ...]:
     """Hosts by build, most first. Classes of one label are added up."""
-    used = [known.cve for known in vulnerabilities.exploited()]
     merged: dict[str, list[BuildCount]] = defaultdict(list)
     for one in classes.known.values():
         if one.number in hosts:
             names = builds.describe(one.build)
             su = names.su if one.precision == "exact" else ""
-            opened = sum(states[cve][one.number][0] == "open" for cve in used)
+            opened = sum(states[cve][one.number][0] == "open" for cve in scope.used)
             count = BuildCount(one.label, names.product, names.cu, su, hosts[one.number], opened)
             merged[one.label].append(count)
     return tuple(sorted((_added(group) for group in merged.values()), key=lambda one: (-one.hosts, one.label)))

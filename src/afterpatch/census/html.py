@@ -12,13 +12,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from afterpatch.census.result import DIMENSIONS, CensusResult, GroupCount, Series
+from afterpatch.census.result import DIMENSIONS, CensusResult, CveCount, GroupCount, Series
 from afterpatch.census.terminal import TREND, lead
 from afterpatch.census.words import Words, share, visible, words
 
 _ASSETS = Path(__file__).with_name("assets")
-_WIDTH, _LEFT, _SPAN, _STEP, _TOP = 960, 250, 560, 26, 34
-_BARS, _ROWS, _LABELS = 20, 200, 8
+_WIDTH, _LEFT, _SPAN, _STEP, _TOP = 960, 275, 500, 26, 34
+_BARS, _MOST_CVES, _ROWS, _LABELS = 20, 40, 200, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ class Block:
     curve: Curve | None = None
     caption: str = ""
     note: str = ""
+    folded: bool = False
 
 
 def render_html(result: CensusResult, language: str = "en") -> str:
@@ -121,7 +122,7 @@ def _environment() -> Environment:
 
 
 def _blocks(result: CensusResult, say: Words) -> Iterator[Block]:
-    yield _cves(result, say)
+    yield from _cves(result, say)
     for dimension in DIMENSIONS:
         groups = [one for one in result.groups if one.dimension == dimension]
         if any(one.value for one in groups):
@@ -138,20 +139,29 @@ def _blocks(result: CensusResult, say: Words) -> Iterator[Block]:
         yield Block(say.text("section.notices"), [say.text("column.reason"), say.text("column.count")], rows)
 
 
-def _cves(result: CensusResult, say: Words) -> Block:
-    used = [one for one in result.cves if one.exploited and (one.open or one.unknown)][:_BARS]
+def _cves(result: CensusResult, say: Words) -> Iterator[Block]:
+    used = [one for one in result.cves if one.exploited]
     bars = [
-        (f"{one.cve} {one.alias}".strip(), f"{one.open:,}", {"open": one.open, "unknown": one.unknown, "fixed": one.fixed})
-        for one in used
+        (
+            f"{one.cve} {one.alias}".strip(),
+            f"{one.open:,} · {one.unknown:,} · {one.fixed:,}",
+            {"open": one.open, "unknown": one.unknown, "fixed": one.fixed},
+        )
+        for one in used[:_MOST_CVES]
+        if one.open or one.unknown
     ]
     names = ("cve", "open", "unknown", "fixed", "not-affected", "claimed", "claimed-fixed")
-    rows = [
-        [f"{one.cve} {one.alias}".strip() + (f" ({say.text('used')})" if one.exploited else "")]
-        + [f"{number:,}" for number in (one.open, one.unknown, one.fixed, one.not_affected, one.claimed, one.claimed_fixed)]
-        for one in result.cves[:_ROWS]
-    ]
     heading = [say.text(f"column.{name}") for name in names]
-    return Block(say.text("section.cves"), heading, rows, _chart(bars, result.hosts, say), caption=say.text("chart.cves"))
+    title = f"{say.text('section.cves')} ({say.text('used')})"
+    chart = _chart(bars, result.hosts, say)
+    yield Block(title, heading, [_cve_row(one) for one in used], chart, caption=say.text("chart.cves"))
+    others = [_cve_row(one) for one in result.cves if not one.exploited]
+    yield Block(say.text("section.other-cves"), heading, others[:_ROWS], folded=True)
+
+
+def _cve_row(one: CveCount) -> list[str]:
+    numbers = (one.open, one.unknown, one.fixed, one.not_affected, one.claimed, one.claimed_fixed)
+    return [f"{one.cve} {one.alias}".strip(), *(f"{number:,}" for number in numbers)]
 
 
 def _groups(result: CensusResult, groups: Sequence[GroupCount], dimension: str, say: Words) -> Block:
@@ -190,7 +200,7 @@ def _chart(bars: Sequence[tuple[str, str, dict[str, int]]], whole: int, say: Wor
                 stretches.append(Part(kind, round(x, 2), width))
             x += width
         title = ", ".join(f"{say.text(f'column.{kind}')} {number:,}" for kind, number in parts.items())
-        drawn.append(Bar(visible(label, 36), value, title, _TOP + _STEP * place, tuple(stretches)))
+        drawn.append(Bar(visible(label, 34), value, title, _TOP + _STEP * place, tuple(stretches)))
     return Chart(tuple(drawn))
 
 

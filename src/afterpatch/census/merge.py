@@ -25,16 +25,17 @@ SELECT r.host, any_value(r.hid) AS hid,
 FROM ranked r LEFT JOIN newest n USING (host) GROUP BY r.host"""
 
 
-def merge_hosts(store: Store) -> list[Notice]:
-    """Leaves one row for each host in `hosts`. Notices: hosts that show several builds on one day, rows without a host
-    (each is then a host of its own)."""
+def merge_hosts(store: Store) -> tuple[list[Notice], bool]:
+    """Leaves one row for each host in `hosts`, and says whether that took any away. Notices: hosts that show several
+    builds on one day, rows without a host (each is then a host of its own)."""
     notices = []
     nameless = store.number("SELECT count(*) FROM hosts WHERE host IS NULL OR host = ''")
     if nameless:
         store.run("UPDATE hosts SET host = 'row ' || rowid, hid = hash('row ' || rowid) WHERE host IS NULL OR host = ''")
         notices.append(Notice("", "", "notice.census-no-host", nameless))
     store.run(_DOUBLES)
-    if store.number("SELECT count(*) FROM doubles"):
+    changed = store.number("SELECT count(*) FROM doubles") > 0
+    if changed:
         store.run(_RANKED)
         store.run(_ONE_EACH)
         several = store.number("SELECT count(*) FROM merged WHERE several > 1")
@@ -45,4 +46,4 @@ def merge_hosts(store: Store) -> list[Notice]:
         for name in ("ranked", "merged"):
             store.run(f"DROP TABLE {name}")
     store.run("DROP TABLE doubles")
-    return notices
+    return notices, changed

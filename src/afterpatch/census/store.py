@@ -91,5 +91,5 @@ def spooled(path: str, columns: str) -> str:
     """The table function that reads a file of `Store.spool`."""
     return (
         f"read_csv({path}, columns = {{{columns}}}, auto_detect = false, header = false, delim = ',', quote = '\"', "
-        "escape = '\"', nullstr = '\\N', allow_quoted_nulls = true, max_line_size = 16777216)"
+        "escape = '\"', new_line = '\\n', nullstr = '\\N', allow_quoted_nulls = true, max_line_size = 16777216)"
     )

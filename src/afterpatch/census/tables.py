@@ -24,6 +24,7 @@ _DELIMITERS = ",;\t|"
 _SHELL_WORDS = ("exchange", "webshell", "web-shell", "proxylogon", "proxyshell")
 SHELL_PLACES = ("/aspnet_client/", "/owa/auth/", "/ecp/auth/", "/owa/")
 MOST_COLUMNS = 500
+_RETURN = "\ufdd0"  # a character that no text holds
 MOST_JOINED, MOST_CHARACTERS = 64, 1 << 20
 
 
@@ -39,6 +40,7 @@ class Table:
     places: Mapping[str, int]
     shells: bool = False
     encoding: str = "utf-8"
+    new_line: str = "\\n"
 
 
 @cache
@@ -54,6 +56,7 @@ def recognise_table(start: bytes) -> Table | None:
     skip = 1 if first and first[0].startswith("#TYPE") else 0
     if len(first) <= skip:
         return None
+    ends = "\\r\\n" if start.partition(b"\n")[0].endswith(b"\r") else "\\n"
     delimiter = max(_DELIMITERS, key=first[skip].count)
     try:
         cells = next(csv.reader([first[skip]], delimiter=delimiter), [])
@@ -64,9 +67,9 @@ def recognise_table(start: bytes) -> Table | None:
     found = places([cell.strip().lower() for cell in cells])
     if "version" in found or ("host" in found and len(cells) > 1):
         shells = "version" not in found and {"category", "url"} <= set(found)
-        return Table(delimiter, skip, True, len(cells), found, shells, encoding)
+        return Table(delimiter, skip, True, len(cells), found, shells, encoding, ends)
     guessed = _without_header(cells)
-    return Table(delimiter, skip, False, len(cells), guessed, False, encoding) if guessed else None
+    return Table(delimiter, skip, False, len(cells), guessed, False, encoding, ends) if guessed else None
 
 
 def places(names: Sequence[str]) -> dict[str, int]:
@@ -113,7 +116,8 @@ def _load_quickly(store: Store, path: Path, table: Table, tally: Tally) -> None:
     source = (
         f"read_csv(?, columns = {{{columns}}}, auto_detect = false, header = {str(table.header).lower()}, skip = {table.skip}, "
         f"delim = '{table.delimiter}', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
-        f"rejects_table = 'bad_rows', rejects_scan = 'bad_scans', compression = '{_compression(path)}')"
+        f"new_line = '{table.new_line}', rejects_table = 'bad_rows', rejects_scan = 'bad_scans', "
+        f"compression = '{_compression(path)}')"
     )
     store.run("DROP TABLE IF EXISTS bad_rows")
     store.run("DROP TABLE IF EXISTS bad_scans")
@@ -130,11 +134,14 @@ def _load_quickly(store: Store, path: Path, table: Table, tally: Tally) -> None:
 
 
 def _lines(path: Path, *, empty: bool = False) -> int:
-    """How many lines a file has; `empty`: without the empty ones (which takes several times as long)."""
+    """How many lines a file has; `empty`: without the empty ones (which takes several times as long). -1 where there are
+    bare carriage returns: the database takes some of them for ends of lines."""
     count, last = 0, b"\n"
     with opened(path) as stream:
         while block := stream.read(1 << 20):
             count += block.count(b"\n")
+            if block.find(b"\r") >= 0 and block.count(b"\r") - block.endswith(b"\r") != block.count(b"\r\n"):
+                return -1
             if empty:
                 text = last + block
                 count -= text.count(b"\n\n") + text.count(b"\n\r\n")
@@ -209,12 +216,14 @@ def _cells(stream: IO[bytes], table: Table, tally: Tally) -> Iterator[list[str] 
 
 
 def _split(text: str, delimiter: str) -> list[str] | None:
-    """The cells of one row, None where its quotes are broken or do not close."""
+    """The cells of one row, None where its quotes are broken or do not close. A bare carriage return is a character of a
+    cell, as the database takes it; the csv module would end the row there."""
+    parts = (part.replace("\r", _RETURN) + "\n" for part in text.removesuffix("\n").split("\n"))
     try:
-        rows = list(csv.reader((part + "\n" for part in text.removesuffix("\n").split("\n")), delimiter=delimiter, strict=True))
+        rows = list(csv.reader(parts, delimiter=delimiter, strict=True))
     except csv.Error:
         return None
-    return rows[0] if len(rows) == 1 else None
+    return [cell.replace(_RETURN, "\r") for cell in rows[0]] if len(rows) == 1 else None
 
 
 def _joined(first: str, texts: Iterator[str], waiting: deque[str], table: Table) -> list[str] | None:
@@ -239,7 +248,8 @@ def _texts(stream: IO[bytes], table: Table, tally: Tally) -> Iterator[str]:
     """Physical lines as text, with their end. U+FFFE stands for bytes that are no UTF-8."""
     if table.encoding != "utf-8":
         reader = codecs.getreader(table.encoding)(stream, "replace")
-        yield from islice(reader, table.skip, None)
+        for text in islice(reader, table.skip, None):
+            yield text.rstrip("\r\n") + "\n"
         return
     for number, line in enumerate(lines(stream, tally)):
         if number < table.skip:

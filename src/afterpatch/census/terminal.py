@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from afterpatch.census.result import CensusResult, TrendCount
 from afterpatch.census.words import Words, share, visible, words
 
-_MOST = 12
+_MOST, _MOST_CVES = 12, 40
 TREND = ("was_open", "remediated", "not_seen", "unclear", "still", "newly_seen", "back_again", "clarified", "now_open")
 
 
@@ -55,7 +55,7 @@ def _padded(cell: str, width: int, place: int) -> str:
 
 
 def _cves(result: CensusResult, say: Words) -> list[str]:
-    shown = [one for one in result.cves if one.exploited and (one.open or one.unknown)][:_MOST]
+    shown = [one for one in result.cves if one.exploited and (one.open or one.unknown)][:_MOST_CVES]
     heading = [say.text(f"column.{name}") for name in ("cve", "open", "unknown", "fixed", "not-affected")]
     rows = [(f"{one.cve} {one.alias}"[:44].rstrip(), one.open, one.unknown, one.fixed, one.not_affected) for one in shown]
     return _table(f"{say.text('section.cves')} ({say.text('used')})", heading, rows)
@@ -86,10 +86,7 @@ def _builds(result: CensusResult, say: Words) -> list[str]:
 
 def _trend(changes: Sequence[TrendCount], say: Words) -> list[str]:
     heading = [say.text("column.cve"), *(say.text(f"column.{name.replace('_', '-')}") for name in TREND)]
-    rows = [
-        (one.cve, *(getattr(one, name) for name in TREND))
-        for one in sorted(changes, key=lambda one: -one.was_open - one.now_open)
-    ]
+    rows = [(one.cve, *(getattr(one, name) for name in TREND)) for one in changes]
     return _table(say.text("section.trend"), heading, rows[:_MOST])
 
 

@@ -12,6 +12,7 @@ import orjson
 
 from afterpatch.census.classes import NOTHING, ONLINE, Classes
 from afterpatch.census.result import CensusResult, CveCount, Series, TrendCount
+from afterpatch.census.scope import Scope
 from afterpatch.census.store import Store
 from afterpatch.knowledge import vulnerabilities
 from afterpatch.model import UsageError
@@ -61,21 +62,22 @@ def _series(store: Store, path: str) -> tuple[Series, ...]:
     )
 
 
-def trend(store: Store, classes: Classes) -> tuple[TrendCount, ...]:
+def trend(store: Store, classes: Classes, scope: Scope) -> tuple[TrendCount, ...]:
     """For each core CVE that was or is open somewhere: what became of the open hosts. Both runs are judged by today's
     tables, so a change of the tables is no change of a server."""
     found = store.rows("SELECT version, coarse FROM earlier WHERE version IS NOT NULL AND length(version) <= 64 GROUP BY ALL")
     rows = ((version, coarse, *sorted_in) for version, coarse in found if (sorted_in := classes.of(version, coarse)) is not None)
     store.fill("old_versions", "version VARCHAR, coarse BOOLEAN, class INTEGER, key BIGINT", rows)
-    states = _states_of(classes)
+    states = _states_of(classes, scope)
     pairs = list(store.rows(_PAIRS.format(nothing=NOTHING)))
-    counts = (_one(known.cve, states[known.cve], pairs) for known in vulnerabilities.core())
-    return tuple(one for one in counts if one.was_open or one.now_open)
+    counts = [_one(known.cve, states[known.cve], pairs) for known in scope.core]
+    changed = sorted((one for one in counts if one.was_open or one.now_open), key=lambda one: (-one.remediated, one.cve))
+    return tuple(sorted(changed, key=lambda one: one.cve not in scope.used))
 
 
-def _states_of(classes: Classes) -> dict[str, dict[int, str]]:
+def _states_of(classes: Classes, scope: Scope) -> dict[str, dict[int, str]]:
     found = {}
-    for known in vulnerabilities.core():
+    for known in scope.core:
         states = {NOTHING: "unknown", ONLINE: "closed"}
         for one in classes.known.values():
             states[one.number] = vulnerabilities.state(known.cve, one.build, one.precision).state
