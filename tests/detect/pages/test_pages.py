@@ -50,7 +50,9 @@ WIDE = {
     "DER head": lambda page: b"\x30\x82\x04\x00\x99" + page,
     "scattered NUL": lambda page: page.replace(b"eval", b"ev\x00al"),
     "utf-7": lambda page: page.replace(b"<", b"+ADw-").replace(b">", b"+AD4-"),
-    "percent": lambda page: b"ExternalUrl : http://f/%3Cscript%20runat=%22server%22%20language=JScript%3Eeval(Request[%22a%22])%3C/script%3E",
+    "percent": lambda _page: (
+        b"ExternalUrl : http://f/%3Cscript%20runat=%22server%22%20language=JScript%3Eeval(Request[%22a%22])%3C/script%3E"
+    ),
     "ebcdic": lambda page: page.decode().encode("cp037"),
 }
 
@@ -116,10 +118,50 @@ def test_spent_budget_is_told() -> None:
 
 
 PIECES = st.sampled_from(
-    [b"<%", b"%>", b"<?php ", b"?>", b"<script runat=server>", b"</script>", b'"', b"'", b"(", b")", b"{", b"}", b"[", b"]", b"$_POST[1]",
-     b'Request["a"]', b"eval", b"Process.Start", b";", b"\n", b"=", b"+", b"&", b".", b",", b"If x Then", b"End If", b"function f", b"class A",
-     b"@{", b"new ", b"\\u0041", b"<%@ Page Language=VB %>", b"<%@ Page Language=C# %>", b"0", b"for(;;)", b"While 1", b"<", b">", b"\xff", b"\x00"]
-)  # fmt: skip
+    [
+        b"<%",
+        b"%>",
+        b"<?php ",
+        b"?>",
+        b"<script runat=server>",
+        b"</script>",
+        b'"',
+        b"'",
+        b"(",
+        b")",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b"$_POST[1]",
+        b'Request["a"]',
+        b"eval",
+        b"Process.Start",
+        b";",
+        b"\n",
+        b"=",
+        b"+",
+        b"&",
+        b".",
+        b",",
+        b"If x Then",
+        b"End If",
+        b"function f",
+        b"class A",
+        b"@{",
+        b"new ",
+        b"\\u0041",
+        b"<%@ Page Language=VB %>",
+        b"<%@ Page Language=C# %>",
+        b"0",
+        b"for(;;)",
+        b"While 1",
+        b"<",
+        b">",
+        b"\xff",
+        b"\x00",
+    ]
+)
 NAMES = st.sampled_from(["a.aspx", "a.ashx", "a.asp", "a.php", "a.jsp", "a.jspx", "a.cshtml", "a.config", "a.jpg", "a"])
 
 

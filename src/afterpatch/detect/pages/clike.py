@@ -17,7 +17,6 @@ PHP_TOKENS = re.compile(
     r"""
     (?P<blank>\s+)
   | (?P<comment>/\*.*?(?:\*/|\Z)|(?://|\#(?!\[))[^\n\r]*)
-  | (?P<heredoc><<<[ \t]*(?P<quote>[\"']?)(?P<tag>\w+)(?P=quote)\r?\n(?:.*?\r?\n)??[ \t]*(?P=tag)\b)
   | (?P<string>\"(?:[^\"\\]|\\.)*(?:\"|\Z)|'(?:[^'\\]|\\.)*(?:'|\Z)|`(?:[^`\\]|\\.)*(?:`|\Z))
   | (?P<number>0[xX][0-9a-fA-F]+|0[bB][01]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)
   | (?P<cast>\(\s*(?:int|integer|float|double|real|bool|boolean|string|array|object|binary|unset)\s*\))
@@ -94,7 +93,7 @@ class CReader:
     extends = frozenset(("extends", "implements"))
 
     def __init__(self, code: str, first_line: int = 1) -> None:
-        self.tokens = scan(code, self.pattern, first_line, _SKIP, {"tag": "heredoc", "quote": "heredoc"})
+        self.tokens = scan(code, self.pattern, first_line, _SKIP, {})
         self.at = 0
         self.depth = 0
         self.owner = ""

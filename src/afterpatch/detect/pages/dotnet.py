@@ -270,6 +270,8 @@ class DotNetMachine(CallMachine):
             kind = self.com_type(identifier)
             if kind.startswith("script:"):
                 self.event("code-execution", "GetObject", node.line, {"code": first})
+            if kind.startswith("iis://"):
+                self.event("secrets", "GetObject IIS", node.line, {"data": first})
             if kind.startswith("winmgmts"):
                 kind = "winmgmts"
         return Value(type=kind, fields={}, traces=first.traces)

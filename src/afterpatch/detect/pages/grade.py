@@ -31,9 +31,11 @@ _LABEL = {"client": "what the client sends", "upload-name": "a file name the cli
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What else is known of the page: whether anybody is asked who he is, and constants that name attack functions."""
+    """What else is known of the page: whether anybody is asked who he is, whether it is of a platform whose
+    paths are not bounded by the site (PHP, classic ASP, JSP), and constants that name attack functions."""
 
     authenticated: bool = False
+    script_platform: bool = False
     loader_names: tuple[str, ...] = ()
 
 
@@ -56,7 +58,7 @@ def _code(event: Event) -> str:
     if kinds & {"download", "upload-name"}:
         return "high"
     code = _role(event, "code")
-    if {BUILT, DECODED} & code.marks or kinds & {"session", "undefined"}:
+    if {BUILT, DECODED} & code.marks or kinds & {"session", "undefined", "file"}:
         return "high"
     return "low" if code.known else "medium"
 
@@ -132,6 +134,8 @@ def _write(event: Event) -> str:
     control = path_control(path)
     if control == "whole":
         return "high"
+    if _controlled(content) and content.head.lower().startswith(_WRAPPERS):
+        return "high"  # a stream wrapper in front of the client's text: a way around restrictions
     text = path.text or path.tail
     if _controlled(content) and text.lower().rstrip().endswith(SCRIPT_ENDS):
         return "critical"
@@ -186,6 +190,8 @@ def _network(event: Event) -> str:
 
 def _sql(event: Event) -> str:
     connection, statement = _role(event, "connection"), _role(event, "sql")
+    if "session" in _kinds(connection.all_traces()):
+        return "high"
     if _controlled(connection) and ANCHORED not in connection.marks:
         return "high"
     if _controlled(statement):
@@ -319,6 +325,9 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     files = whole & {"file-write", "file-read", "file-list", "file-delete", "file-open", "timestomp", "page-compile"}
     if len(files) >= 2:
         found.append(Combination("high", "The client lists, reads, writes or deletes files of its choice: a file manager."))
+    reads = [event for event in events if event.kind in ("file-read", "file-open")]
+    if facts.script_platform and any(path_control(event.roles.get("path", Value())) == "whole" for event in reads):
+        found.append(Combination("high", "The client reads any file it names."))
     undeclared = {e.kind for e in events if "undefined" in _kinds(e.roles.get("path", Value()).all_traces())}
     if len(undeclared & {"file-write", "file-read", "file-list", "file-delete", "file-open"}) >= 3:
         found.append(Combination("high", "Files are listed, read and written by variables that old PHP fills from the request."))

@@ -88,8 +88,8 @@ class JavaMachine(CallMachine):
             return self.state_call(holder, method, arguments, node)
         if method in ("getrealpath",):
             return own_place("own.path")
-        named = bool(arguments and arguments[0].text and not arguments[0].traces)
-        if method == "forname" and short(holder.path) == "class" and named:
+        is_named = bool(arguments and arguments[0].text and not arguments[0].traces)
+        if method == "forname" and short(holder.path) == "class" and is_named:
             return Value(const=arguments[0].text, type="class")
         if method in ("getmethod", "getdeclaredmethod") and arguments:
             fields = {"owner": holder, "name": arguments[0]}

@@ -14,6 +14,7 @@ MAX_SEGMENTS = 5000
 MAX_TAG = 4000
 MAX_CONTROLS = 2000
 MAX_TAGS = 3000
+MAX_SCRIPTS = 50_000
 _MARK = re.compile(
     r"<%|<script\b|<!--\s{0,8}#\s{0,8}include\b|<[\w-]{1,30}:(?:scriptlet|declaration|expression)\b", re.IGNORECASE
 )
@@ -83,6 +84,7 @@ class _Scanner:
     text: str
     page: Page
     tags: int = 0
+    scripts: int = 0
 
     def run(self) -> None:
         position = 0
@@ -157,6 +159,12 @@ class _Scanner:
         return plain + 1 if plain >= 0 else limit
 
     def script(self, start: int) -> int:
+        self.scripts += 1
+        if self.scripts > MAX_SCRIPTS:
+            self.page.truncated = True
+        head = self.text[start : start + MAX_TAG if self.scripts < MAX_TAGS else start + 200].lower()
+        if "runat" not in head and "php" not in head:
+            return start + 7
         behind = self.tag_end(start + 7)
         tag = self.text[start:behind]
         values = {m.group(1).lower(): m.group(2) or m.group(3) or m.group(4) or "" for m in _ATTRIBUTE.finditer(tag)}

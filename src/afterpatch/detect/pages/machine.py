@@ -190,7 +190,7 @@ class Machine(Memory):
                     break
             if values:
                 return ""
-        element = Value(traces=passed(items, "each element", node.line), type=items.type)
+        element = Value(traces=passed(items, "each element", node.line), type=items.type, marks=items.marks & {BUILT})
         if node.key is not None:
             self.store(node.key, Value(traces=items.traces))
         self.store(node.target, element)

@@ -29,8 +29,8 @@ from afterpatch.detect.pages.scriptenc import decode_script
 from afterpatch.detect.pages.statistics import opinion, raises
 from afterpatch.detect.pages.stitch import Unit, add_whole, language_of, units, whole_unit
 from afterpatch.detect.pages.treebase import plain_names
-from afterpatch.detect.pages.vb import read_vb
 from afterpatch.detect.pages.value import Value
+from afterpatch.detect.pages.vb import read_vb
 from afterpatch.detect.pages.verdict import PageVerdict, at_least, worst
 
 PHP = frozenset((".php", ".php3", ".php4", ".php5", ".php7", ".phtml", ".pht"))
@@ -277,7 +277,10 @@ def analyse_page(name: str, data: bytes) -> PageVerdict:
         _judge_reading(found, reading, extension)
     if len(data) > MAX_BYTES:
         found.budget.exhausted("bytes")
-    severity, flows, reasons = grade(found.events, PageFacts(found.authenticated, tuple(found.loader_names)))
+    severity, flows, reasons = grade(
+        found.events,
+        PageFacts(found.authenticated, not {"php", "vbscript", "java"}.isdisjoint(found.languages), tuple(found.loader_names)),
+    )
     second = opinion(found.code) if found.server_code else ()
     if severity in ("info", "low") and raises(second, found.code):
         severity = "medium"

@@ -6,6 +6,7 @@ import re
 
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.clike import PHP_TOKENS, CReader
+from afterpatch.detect.pages.phplex import without_heredocs
 from afterpatch.detect.pages.tokens import Token
 from afterpatch.detect.pages.treebase import unescape
 
@@ -28,7 +29,7 @@ class PhpReader(CReader):
     pattern = PHP_TOKENS
 
     def __init__(self, code: str, first_line: int = 1, depth: int = 0) -> None:
-        super().__init__(code, first_line)
+        super().__init__(without_heredocs(code) if "<<<" in code else code, first_line)
         self.depth = depth
         self.words |= {
             "foreach": self.on_foreach,
@@ -160,9 +161,6 @@ class PhpReader(CReader):
         if token.kind == "string":
             self.next()
             return self.string(token)
-        if token.kind == "heredoc":
-            self.next()
-            return self.heredoc(token)
         if token.kind == "number":
             self.next()
             return ir.Lit(line, self.number(token.text))
@@ -319,11 +317,6 @@ class PhpReader(CReader):
         if text[0] == "`":
             return ir.Call(token.line, ir.Name(token.line, "shell_exec"), [value])
         return value
-
-    def heredoc(self, token: Token) -> ir.Node:
-        head, _, rest = token.text.partition("\n")
-        body = rest.rpartition("\n")[0]
-        return ir.Lit(token.line, body) if "'" in head else self.interpolate(body, token.line)
 
     def interpolate(self, body: str, line: int) -> ir.Node:
         """A string in double quotes: variables in it are joined in."""

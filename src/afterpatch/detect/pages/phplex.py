@@ -59,6 +59,31 @@ def _heredoc_end(text: str, start: int) -> int:
     return end.end() if end else len(text)
 
 
+def without_heredocs(code: str) -> str:
+    """Code with every heredoc as an ordinary string, lines kept; a tag that is not closed is looked for once."""
+    pieces: list[str] = []
+    position, unclosed = 0, set()
+    while match := _HEREDOC.search(code, position):
+        tag = match.group(1)
+        close = (
+            None if tag in unclosed else re.compile(r"^[ \t]*" + re.escape(tag) + r"\b", re.MULTILINE).search(code, match.end())
+        )
+        pieces.append(code[position : match.start()])
+        if close is None:
+            unclosed.add(tag)
+            pieces.append(match.group(0))
+            position = match.end()
+            continue
+        body = code[match.end() : close.start()]
+        if "'" in match.group(0):
+            pieces.append("'\n" + body.replace("\\", "\\\\").replace("'", "\\'") + "'")
+        else:
+            pieces.append('"\n' + body.replace('"', '\\"') + '"')
+        position = close.end()
+    pieces.append(code[position:])
+    return "".join(pieces)
+
+
 def lex_php(text: str) -> Page:
     """The PHP segments of a page, in order."""
     page = Page(text)

@@ -15,7 +15,7 @@ from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.phpfold import DECODERS, PHP_FUNCTIONS
 from afterpatch.detect.pages.phplex import lex_php
 from afterpatch.detect.pages.scope import joined
-from afterpatch.detect.pages.value import ANCHORED, BUILT, NUMBER, Trace, Value
+from afterpatch.detect.pages.value import ANCHORED, BUILT, NUMBER, Trace, Value, join_traces
 
 _SUPER = re.compile(r"\$?(_GET|_POST|_REQUEST|_COOKIE|_FILES|_SERVER)$", re.IGNORECASE)
 _EVAL_MODIFIER = re.compile(r"^\s*([^\w\s\\])(?:.*)\1?[a-zA-Z]*e[a-zA-Z]*\s*$", re.DOTALL)
@@ -200,6 +200,8 @@ class PhpMachine(CallMachine):
         super().store(target, value)
 
     def store_element(self, holder: Value, keys: Sequence[Value], value: Value, node: ir.Node) -> None:
+        if holder.type in ("requestdata", "server", "files"):  # the client still has its say
+            value = Value(value.const, join_traces(value.traces, holder.traces), value.type, "", value.fields, value.marks)
         if not keys and holder.fields is not None:
             keys = [Value(const=len(holder.fields))]
         super().store_element(holder, keys, value, node)
@@ -218,6 +220,9 @@ class PhpMachine(CallMachine):
     def dynamic(self, value: Value, arguments: Sequence[Value], node: ir.Node, call: str) -> Value:
         if isinstance(value.function, ir.Function):
             return self.apply(value.function, arguments)
+        named = self.method_pair(value)
+        if named is not None:
+            return self.own(named, arguments)
         if value.type in self.owners and "__invoke" in self.functions:
             return self.own("__invoke", arguments)
         if value.path == "$this" and "__invoke" in self.functions:
@@ -236,6 +241,14 @@ class PhpMachine(CallMachine):
         if value.traces or BUILT in value.marks:
             self.event("dynamic-call", call, node.line, {"callable": value, "data": data})
         return Value(traces=self.gathered([value, *arguments], call, node.line))
+
+    def method_pair(self, value: Value) -> str | None:
+        """`array($object, "method")` as a callable: the method, where the page has it."""
+        fields = list((value.fields or {}).values())
+        if value.type != "array" or len(fields) != 2:
+            return None
+        name = (fields[1].text or "").lower()
+        return name if name in self.functions else None
 
     # --- functions ----------------------------------------------------------------------------------------------
 
@@ -284,6 +297,8 @@ class PhpMachine(CallMachine):
             kind = (holder.fields.get("callable", Value()).text or "").lower()
             if method in ("newinstance", "newinstanceargs"):
                 return self.construct(kind, self.unpacked(arguments) if method.endswith("args") else list(arguments), node)
+            if method == "getconstants":
+                return Value(marks=frozenset((BUILT,)))
             if method == "getconstant" and arguments:
                 return self.globals.get("const:" + (arguments[0].text or "").lower(), Value(marks=frozenset((BUILT,))))
         return None
@@ -421,6 +436,8 @@ class PhpMachine(CallMachine):
                 )
         else:
             kind = node.type
+        if kind == "com" and arguments and (arguments[0].text or arguments[0].head).lower().startswith("iis://"):
+            self.event("secrets", "new COM IIS", node.line, {"data": arguments[0]})
         if kind == "com" and arguments and arguments[0].text:
             return Value(type=arguments[0].text.lower().removesuffix(".1"), fields={})
         return self.construct(kind, arguments, node)

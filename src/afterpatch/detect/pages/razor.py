@@ -13,7 +13,8 @@ _EXPRESSION = re.compile(r"(?:new\s|await\s)?[A-Za-z_]\w*(?:<[\w.,\s]{0,80}>)?")
 _MARKUP_LINE = re.compile(r"^[ \t]*(?:<(?!!|=)[^\n]*|@:[^\n]*|@\*[^\n]*)$", re.MULTILINE)
 _PAIRS = {"{": "}", "(": ")", "[": "]"}
 _MARK = re.compile(r"@?\"|'|//|/\*|[{}()\[\]]")
-MAX_BLOCK = 200_000
+MAX_BLOCK = 100_000
+MAX_WORK = 1_000_000
 
 
 def _close(text: str, start: int) -> int:
@@ -64,7 +65,11 @@ def lex_razor(text: str) -> Page:
     """The code of a Razor page, in order; a statement such as `@if (...) {` is taken with its block."""
     page = Page(text)
     position = 0
+    work = 0
     while match := _AT.search(text, position):
+        if page.truncated or work > MAX_WORK:
+            page.truncated = True
+            break
         found, start = match.group(0), match.start()
         if found == "@*":
             end = text.find("*@", start + 2)
@@ -81,7 +86,9 @@ def lex_razor(text: str) -> Page:
             page.add(Segment("expression", text[start + 2 : stop - 1], start + 2))
             position = stop
         else:
+            before = len(page.segments)
             position = _statement(page, text, start, found)
+            work += sum(len(segment.text) for segment in page.segments[before:])
     return page
 
 

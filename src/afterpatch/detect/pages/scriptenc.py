@@ -10,6 +10,7 @@ import re
 from functools import cache
 
 _BLOCK = re.compile(r"#@~\^[A-Za-z0-9+/]{6}==(.*?)(?:[A-Za-z0-9+/]{6}==)?\^#~@", re.DOTALL)
+MAX_BLOCK = 300_000
 _WORDS = re.compile(r"\b(?:end if|then|function|sub|response|request|server|var|set|for|next|if)\b", re.IGNORECASE)
 _ESCAPES = {"#": "\r", "&": "\n", "!": "<", "*": ">", "$": "@"}
 # For each character from 31 (tab) to 126: what it becomes by table 0, 1 and 2.
@@ -44,6 +45,7 @@ def _maps() -> tuple[dict[int, str], ...]:
 def decode_block(text: str) -> str:
     """One block's text in clear. Characters beyond ASCII are not encoded and not counted; in an East Asian code page
     they take their next byte with them, so both ways are tried and the one that reads like script is taken."""
+    text = text[:MAX_BLOCK]
     single = _decoded(text, paired=False)
     if text.isascii():
         return single
