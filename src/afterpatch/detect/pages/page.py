@@ -170,10 +170,10 @@ def _bounded(found: Findings, code: str) -> str:
     return "\n".join(pieces)
 
 
-def _judge_dotnet(found: Findings, page: Page, asp: bool) -> None:
+def _judge_dotnet(found: Findings, page: Page, asp: bool, default: str = "") -> None:
     said = language_of(page.directive("language"))
     asp = asp and said != "csharp"
-    parts = units(page, asp)
+    parts = units(page, asp, default)
     found.server_code = found.server_code or any(unit.code.strip() for unit in parts)
     programs = _programs(found, parts)
     tables = catalogue("classic" if asp else "dotnet")
@@ -262,7 +262,7 @@ def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
     if page.truncated:
         found.budget.exhausted("segments")
     if page.segments:
-        _judge_dotnet(found, page, extension in CLASSIC)
+        _judge_dotnet(found, page, extension in CLASSIC, "vb" if extension == ".vbhtml" else "")
 
 
 def analyse_page(name: str, data: bytes) -> PageVerdict:

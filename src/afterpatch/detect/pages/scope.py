@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from afterpatch.detect.pages.ir import Function
-from afterpatch.detect.pages.value import UNKNOWN, Trace, Value, join_traces
+from afterpatch.detect.pages.value import ANCHORED, UNKNOWN, Trace, Value, join_traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,27 @@ def joined(old: Value | None, new: Value) -> Value:
         return new
     if old.const is UNKNOWN and not old.traces and not old.fields and not old.type:
         return new
+    head, tail, marks = _shape(old, new)
     return Value(
         const=new.const if new.known else UNKNOWN,
         traces=join_traces(new.traces, old.traces),
         type=new.type or old.type,
         path=new.path or old.path,
         fields=new.fields if new.fields is not None else old.fields,
-        marks=(new.marks & old.marks) if old.traces else new.marks,
-        head=new.head if new.head == old.head else "",
-        tail=new.tail if new.tail == old.tail else "",
+        marks=marks,
+        head=head,
+        tail=tail,
         function=new.function or old.function,
     )
+
+
+def _shape(old: Value, new: Value) -> tuple[str, str, frozenset[str]]:
+    """Head, tail and marks of a value that is one or the other: those of the one that carries something; where both
+    do, what they share."""
+    if not old.traces:
+        return new.head, new.tail, new.marks
+    if not new.traces:
+        return old.head, old.tail, old.marks
+    marks = new.marks & old.marks
+    head = new.head if new.head == old.head else "?" if ANCHORED in marks else ""
+    return head, new.tail if new.tail == old.tail else "", marks
