@@ -331,8 +331,9 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     undeclared = {e.kind for e in events if "undefined" in _kinds(e.roles.get("path", Value()).all_traces())}
     if len(undeclared & {"file-write", "file-read", "file-list", "file-delete", "file-open"}) >= 3:
         found.append(Combination("high", "Files are listed, read and written by variables that old PHP fills from the request."))
-    if "network" in controlled and _tunnel(events):
-        found.append(Combination("critical", "The client chooses a machine and the page passes data to and from it: a tunnel."))
+    tunnel = _tunnel(events) if "network" in controlled else ""
+    if tunnel:
+        found.append(Combination(tunnel, "The client chooses a machine and the page connects to it: a tunnel."))
     memory = [event for event in events if event.kind == "memory"]
     if len({event.call.rpartition(".")[2].lower() for event in memory}) >= 2:
         found.append(Combination("high", "The page puts machine code into memory and runs it: a loader."))
@@ -371,15 +372,24 @@ def _drops_and_runs(events: Sequence[Event]) -> bool:
     return any(len(path) > 4 and path in started for path in written)
 
 
-def _tunnel(events: Sequence[Event]) -> bool:
-    sockets = [event for event in events if event.kind == "network" and _raw_socket(event)]
-    chosen = [event for event in sockets if _controlled(event.roles.get("host", Value()))]
-    return bool(chosen)
+def _tunnel(events: Sequence[Event]) -> str:
+    """A raw connection to a machine of the client's choice: critical where its data is passed on too, "" where none."""
+    hosts = [event.roles.get("host", Value()) for event in events if event.kind == "network" and _raw_socket(event)]
+    if not any(_controlled(host) and ANCHORED not in host.marks for host in hosts):
+        return ""
+    passed = any(_controlled(event.roles.get("content", Value())) for event in events if event.kind in ("network", "file-write"))
+    return "critical" if passed else "high"
+
+
+_RAW_CALLS = (
+    "connect", "beginconnect", "connectasync", "tcpclient", "socket", "inetsocketaddress", "fsockopen", "pfsockopen",
+    "stream_socket_client", "socket_connect",
+)  # fmt: skip
 
 
 def _raw_socket(event: Event) -> bool:
-    call = event.call.lower()
-    return any(word in call for word in ("connect", "tcpclient", "socket", "fsockopen", "open")) and "webrequest" not in call
+    """Whether a call opens a connection of its own, below HTTP."""
+    return re.split(r"[. ]", event.call.lower())[-1] in _RAW_CALLS
 
 
 def _socket(events: Sequence[Event]) -> bool:
