@@ -100,14 +100,15 @@ def test_loose_files_give_every_finding_that_needs_no_place(examined: Examined, 
         if finding["origin"] not in LOOSE_ORIGINS
     }
     assert lost == about_files
-    assert keys(loose) <= keys(drive)
+    # a loose page is judged by what it holds: the same checks, under its bare name
+    assert {key[1] for key in keys(loose) - keys(drive)} <= about_files
     assert chains(loose) == chains(drive)
     # who made a page and who used it are joined by the time in the page, which has no place here
     assert all(any(some <= whole for whole in actors(drive)) for some in actors(loose))
     assert any("web folders" in limit for limit in loose["servers"][0]["verdict"]["limits"])
     for one, other in zip(sorted(doors(drive)), sorted(doors(loose)), strict=True):
         assert one[:3] + one[4:] == other[:3] + other[4:]
-        assert other[3] == "unknown", "whether the file is there cannot be told"
+        assert other[3] in ("unknown", one[3]), "only a file that was handed over is known to be there"
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def heap(scenario: Callable[..., tuple[Path, Truth]], tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("heap") / "logs"
     folder.mkdir()
     for number, server in enumerate(sorted(loose.iterdir())):
-        for path in server.iterdir():
+        for path in (each for each in server.iterdir() if each.suffix != ".aspx"):
             shutil.copy2(path, folder / f"{number}_{path.name}")
     return folder
 
@@ -128,7 +129,7 @@ def test_two_servers_in_one_heap_are_told_apart(
     apart, one_heap = examined("dag-two-servers", "loose")[0], examine(heap, tmp_path / "case")
     assert [each["name"] for each in one_heap.servers] == ["EXCH01", "EXCH02"]
     assert chains(one_heap.document) == chains(apart.document)
-    assert doors(one_heap.document) == doors(apart.document)
+    assert {door[:3] + door[4:] for door in doors(one_heap.document)} == {door[:3] + door[4:] for door in doors(apart.document)}
     for one, other in zip(apart.servers, one_heap.servers, strict=True):
         mine, theirs = ({each["artifact"]: each["records"] for each in server["coverage"]} for server in (one, other))
         told = ("iis", "httpproxy", "ecp-server", "ecp-activity", "ews", "cmdlet", "admin-audit", "rps-http", "owa-server")
@@ -139,7 +140,8 @@ def test_what_a_heap_cannot_tell_goes_to_the_first_server_and_is_said(
     heap: Path, examined: Examined, examine: Callable[..., Any], tmp_path: Path
 ) -> None:
     apart, one_heap = examined("dag-two-servers", "loose")[0], examine(heap, tmp_path / "case")
-    moved = {key[1:] for key in keys(apart.document) - keys(one_heap.document)}
+    files = {each["detection"] for one in apart.servers for each in one["findings"] if each["origin"] not in LOOSE_ORIGINS}
+    moved = {key[1:] for key in keys(apart.document) - keys(one_heap.document) if key[1] not in files}
     arrived = {key[1:] for key in keys(one_heap.document) - keys(apart.document)}
     assert moved == arrived
     assert moved

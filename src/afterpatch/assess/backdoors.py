@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -26,6 +27,7 @@ from afterpatch.model import (
 
 RARE_CLIENTS = 5
 RARE_PAGE = "rare-page"
+_ROOTED = re.compile(r"[A-Za-z]:\\|\\\\|%")
 MAX_USERS = 50
 
 
@@ -76,7 +78,7 @@ class Doors:
         for directory in sorted(web_paths.virtual_directories(), key=lambda item: -len(item.path)):
             prefix = directory.path.lower().rstrip("/")
             if directory.side == "front" and prefix and lower.startswith(prefix + "/") and directory.folder:
-                folder = directory.folder.strip("\\")
+                folder = directory.folder.removeprefix("{exchange}").strip("\\")
                 return f"{install}{folder}" + url[len(prefix) :].replace("/", "\\")
         return ""
 
@@ -134,6 +136,25 @@ class Doors:
         if hit.finding.confidence == "low":
             return
         self._door(self.path_of(url), url, hit.backdoor).findings.append(hit.finding)
+
+    def join_loose(self, uses: Iterable[PageUse]) -> None:
+        """A file that came without its folder is the page of its name, where just one page of that name was answered."""
+        pages: dict[str, set[str]] = {}
+        known = [use.page for use in uses if use.side != "back" and use.answered]
+        for url in (*known, *(door.url for door in self._doors.values() if door.url)):
+            pages.setdefault(url.lower().rpartition("/")[2], set()).add(url)
+        for key, door in list(self._doors.items()):
+            urls = pages.get(door.path.rpartition("\\")[2].lower(), set())
+            if _ROOTED.match(door.path) or door.url or len({url.lower() for url in urls}) != 1:
+                continue
+            url = min(urls)
+            del self._doors[key]
+            whole = self._door(self.path_of(url), url, door.kind)
+            whole.states |= door.states
+            whole.sha256 = whole.sha256 or door.sha256
+            whole.families += door.families
+            whole.findings += door.findings
+            whole.times += door.times
 
     def add_uses(self, uses: Iterable[PageUse]) -> None:
         """Who asked for the doors, and when last with an answer."""

@@ -143,6 +143,7 @@ def _findings(
     hits = demoted(unrelayed(hits), scanners(hits))
     for hit in hits:
         doors.add_hit(hit)
+    doors.join_loose(uses)
     rare = doors.rare_pages(uses, maker)
     doors.add_uses(uses)
     finished = doors.finish()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from afterpatch.detect.sigma.compile import CompiledRule, compile_node, compile_rule
-from afterpatch.detect.sigma.literals import MAX_CLAUSES, holds, necessary_of
+from afterpatch.detect.sigma.literals import MAX_CLAUSES, holds, necessary_of, spellings
 from afterpatch.detect.sigma.load import load_content
 from afterpatch.detect.sigma.mapping import MappedView, default_mappings
 from afterpatch.detect.sigma.model import ANY, RAW, Item, LogSource, Text
@@ -168,12 +168,12 @@ def _holds(tree: object, text: str) -> bool:
     ("detection", "clauses"),
     [
         ("s: {AnchorMailbox|contains: 'ServerInfo~a]@'}", {(b"serverinfo~a",)}),
-        ("s: {cs-uri-query|contains: 'ServerInfo~a]@'}", {(b"serverinfo\0a",)}),
+        ("s: {cs-uri-query|contains: 'ServerInfo~a]@'}", {(b"serverinfo~a",)}),
         (
             "s: {cs-uri-query|contains: 'autodiscover.json?@zz/powershell'}",
-            {(b"autodiscover\0json", b"zz\0powershell")},
+            {(b"autodiscover.json", b"zz/powershell")},
         ),
-        ("s: {user_agent|contains: 'K\u212aab \u00e9 xyz'}", {(b"\0xyz",)}),
+        ("s: {user_agent|contains: 'K\u212aab \u00e9 xyz'}", {(b"xyz",)}),
         (
             "s: {AnchorMailbox|re: 'ServerInfo~.*(Reset|SetObject)'}",
             {(b"serverinfo", b"reset"), (b"serverinfo", b"setobject")},
@@ -219,14 +219,19 @@ def test_two_of_three_needs_two_of_the_literals_at_most() -> None:
     assert len(rule.necessary.clauses) == 2
 
 
-@pytest.mark.parametrize("text", [b"%61", b"%2541", b"%5f", b"%2525%37a", b"x%7A"])
-def test_needless_encoding_is_seen(text: bytes) -> None:
-    assert re.search(text)
+@pytest.mark.parametrize("text", [b"%61", b"%2541", b"%5f", b"%2525%37a", b"x%7A", b"%2f", b"a//b", b"%u0061"])
+def test_an_unusual_spelling_is_read_plainly_too(text: bytes) -> None:
+    assert len(spellings(b"POST /ecp/" + text + b"z.js - 443")) > 1
 
 
-@pytest.mark.parametrize("text", [b"%40", b"%2f", b"%5b", b"%3a", b"%20", b"%60", b"%7b", b"%c3%a9"])
-def test_needed_encoding_is_left_alone(text: bytes) -> None:
-    assert not re.search(text)
+@pytest.mark.parametrize("text", [b"%40", b"%5b", b"%20", b"%60", b"%7b", b"%c3%a9", b"https://x"])
+def test_a_usual_spelling_is_left_alone(text: bytes) -> None:
+    assert spellings(b"GET /x?u=" + text) == (b"get /x?u=" + text.lower(),)
+
+
+@pytest.mark.parametrize("text", [b"%2Fowa%2Fauth/Z.aspx", b"%252fowa//auth%25252fz.aspx", b"\\owa\\auth//%7a.aspx"])
+def test_plain_spellings_hold_what_was_hidden(text: bytes) -> None:
+    assert any(b"/owa/auth" in one for one in spellings(text))
 
 
 def _columns(kind: str, data: st.DataObject) -> tuple[dict[str, str], str]:
