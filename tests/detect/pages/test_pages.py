@@ -110,6 +110,12 @@ def test_hostile_page_costs_little(what: str) -> None:
     assert verdict.severity in ("info", "low", "medium", "high", "critical")
 
 
+@pytest.mark.parametrize("name", ["web.config", "logo.jpg", "readme.txt"])
+@pytest.mark.parametrize("case", ["jscript-eval", "asp-execute", "php-eval"])
+def test_page_under_any_name_is_judged(name: str, case: str) -> None:
+    assert analyse_page(name, BY_ID[case]).severity == "critical"
+
+
 def test_spent_budget_is_told() -> None:
     verdict = analyse_page(*HOSTILE["endless loop"])
     assert not verdict.complete

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from afterpatch.detect.pages.scope import Event
 from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, DECODED, FIXED_END, MAPPED, NUMBER, Trace, Value
@@ -398,9 +398,10 @@ def _socket(events: Sequence[Event]) -> bool:
 
 def grade(events: Sequence[Event], facts: PageFacts) -> tuple[str, tuple[Flow, ...], tuple[str, ...]]:
     """Severity of the page, its flows (worst first) and the reasons beside them."""
-    flows = list({(one.sink, one.call, one.sink_line, one.source): one for one in map(flow_of, events)}.values())
+    graded = [(event, flow_of(event)) for event in events]
     if facts.authenticated:
-        flows = [_tamed(flow) for flow in flows]
+        graded = [(event, _tamed(event, flow)) for event, flow in graded]
+    flows = list({(one.sink, one.call, one.sink_line, one.source): one for _event, one in graded}.values())
     together = combinations(flows, events, facts)
     severity = worst(*(flow.severity for flow in flows), *(one.severity for one in together))
     order = sorted(flows, key=lambda flow: (-_rank(flow.severity), flow.sink_line, flow.call))
@@ -411,8 +412,10 @@ def _rank(severity: str) -> int:
     return ("info", "low", "medium", "high", "critical").index(severity)
 
 
-def _tamed(flow: Flow) -> Flow:
-    """Files written by signed-in users are an application's business."""
-    if flow.sink in ("file-write", "file-open") and flow.severity == "high":
-        return Flow(flow.source, flow.source_line, flow.path, flow.sink, flow.call, flow.sink_line, "medium", flow.explanation)
-    return flow
+def _tamed(event: Event, flow: Flow) -> Flow:
+    """Uploads by signed-in users into the site are an application's business; a path of the client's choice is not."""
+    if flow.sink not in ("file-write", "file-open") or flow.severity != "high":
+        return flow
+    if path_control(event.roles.get("path", Value())) not in ("name", "part", "site"):
+        return flow
+    return replace(flow, severity="medium")

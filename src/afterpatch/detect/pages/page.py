@@ -67,6 +67,24 @@ _SIGNED_IN = re.compile(r"\bIsAuthenticated\b|\bIsInRole\s*\(|\[\s*Authorize\b|P
 _LOADER = re.compile(r"\b(?:Amsi(?:ScanBuffer|Initialize|OpenSession|ScanString)|EtwEventWrite(?:Full)?|NtTraceEvent)\b")
 _PHP_OPEN = re.compile(r"<\?(?:php\b|=)", re.IGNORECASE)
 CLASSIC = frozenset((".asp", ".asa", ".cer", ".cdx"))
+ASPNET = frozenset(
+    (
+        ".aspx",
+        ".ashx",
+        ".asmx",
+        ".ascx",
+        ".asax",
+        ".master",
+        ".cshtml",
+        ".vbhtml",
+        ".svc",
+        ".soap",
+        ".aspq",
+        ".skin",
+        ".rem",
+        ".xamlx",
+    )
+)
 RAZOR = frozenset((".cshtml", ".vbhtml"))
 SOURCE_FILES = frozenset((".ashx", ".asmx", ".svc"))
 
@@ -262,7 +280,13 @@ def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
     if page.truncated:
         found.budget.exhausted("segments")
     if page.segments:
-        _judge_dotnet(found, page, extension in CLASSIC, "vb" if extension == ".vbhtml" else "")
+        default = "vb" if extension == ".vbhtml" else ""
+        if extension in ASPNET:
+            _judge_dotnet(found, page, False, default)
+        else:  # of another name nobody knows which engine runs it: `.config` and pictures are mapped to either
+            _judge_dotnet(found, page, True)
+            if extension not in CLASSIC:
+                _judge_dotnet(found, page, False)
 
 
 def analyse_page(name: str, data: bytes) -> PageVerdict:
