@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from afterpatch.detect.plane.tally import LogScan
+from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.model import Artifact, Notice
 
 # Logs whose rows name the server that wrote them. Message tracking and SMTP name other servers too.
 NAMING_KINDS = frozenset(
     ("httpproxy", "ews", "ecp-server", "ecp-activity", "owa-server", "cmdlet", "admin-audit", "mapi-http", "rps-http")
 )
+LOOPBACK = ("127.0.0.1", "::1", "-")
 _INSTALL = re.compile(
     r"(?P<install>.*?)\\?(?:FrontEnd\\HttpProxy|ClientAccess|Logging\\(?:HttpProxy|ECP|Ews|OABGeneratorLog)|TransportRoles)\\",
     re.IGNORECASE,
@@ -70,7 +72,7 @@ def split_servers(
     notices: list[Notice] = []
     for root, members in sorted(by_root.items()):
         found = sorted({names[artifact.index] for artifact in members if artifact.index in names})
-        hint = short_name(hints.get(root, ""))
+        hint = short_name(hints.get(root, "")) or (_event_name(members, scans) if not found else "")
         if len(found) > 1:
             notices += _split_root(servers, root, members, names, found, scans)
         elif found or hint:
@@ -103,18 +105,25 @@ def _split_root(
     scans: Mapping[int, LogScan],
 ) -> list[Notice]:
     """Several servers in one heap: what its own rows do not name goes with its folder, with logs that share request
-    ids, or, where neither tells, to the first server, with a notice."""
+    ids or the server's own address, or, where none of these tells, to the first server, with a notice."""
     folders = _folder_owners(members, names)
     joins: dict[str, set[str]] = {name: set() for name in found}
     for artifact in members:
         if artifact.index in names and artifact.index in scans:
             joins[names[artifact.index]] |= scans[artifact.index].joins
+    by_rows = dict(names)
+    for artifact in members:
+        if artifact.index not in by_rows and artifact.index in scans:
+            shared = [each for each in found if joins[each] & scans[artifact.index].joins]
+            if len(shared) == 1:
+                by_rows[artifact.index] = shared[0]
+    addresses = _address_owners(members, by_rows, scans)
     unclear = 0
     for artifact in members:
-        name = names.get(artifact.index) or _owner(artifact.shown, folders)
+        name = names.get(artifact.index) or _owner(artifact.shown, folders) or by_rows.get(artifact.index)
         if name is None and artifact.index in scans:
-            shared = [each for each in found if joins[each] & scans[artifact.index].joins]
-            name = shared[0] if len(shared) == 1 else None
+            owners = {name for address in scans[artifact.index].addresses for name in addresses.get(address, ())}
+            name = next(iter(owners)) if len(owners) == 1 else None
         if name is None:
             name = next((each for each in found if each in artifact.shown.upper()), None)
         if name is None:
@@ -122,6 +131,29 @@ def _split_root(
             name = found[0]
         _join(servers, name, root, [artifact])
     return [Notice(root, "", f"notice.server-unclear: {found[0]}", unclear)] if unclear else []
+
+
+def _event_name(members: Iterable[Artifact], scans: Mapping[int, LogScan]) -> str:
+    """The computer most events of a root come from. Never splits a root: computers are renamed, events forwarded."""
+    found = Counter[str]()
+    for artifact in members:
+        if artifact.kind == EVENT_LOG and artifact.index in scans:
+            for name, times in scans[artifact.index].names.items():
+                found[short_name(name)] += times
+    return min(found, key=lambda name: (-found[name], name)) if found else ""
+
+
+def _address_owners(
+    members: Iterable[Artifact], known: Mapping[int, str], scans: Mapping[int, LogScan]
+) -> dict[str, set[str]]:
+    """The server's own address in IIS rows (`s-ip`) -> whose logs have it."""
+    owners: dict[str, set[str]] = {}
+    for artifact in members:
+        if artifact.index in known and artifact.index in scans:
+            for address in scans[artifact.index].addresses:
+                if address not in LOOPBACK:
+                    owners.setdefault(address, set()).add(known[artifact.index])
+    return owners
 
 
 def _folder_owners(members: Iterable[Artifact], names: Mapping[int, str]) -> dict[str, set[str]]:
