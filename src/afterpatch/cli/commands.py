@@ -160,6 +160,7 @@ def _add_exposure(commands: Commands) -> None:
     parser.add_argument("--compare", metavar="PREVIOUS", default="", help="the --parquet file of an earlier run")
     parser.add_argument("--country-db", metavar="MMDB", default="", help="offline table for hosts without a country")
     parser.add_argument("--asn-db", metavar="MMDB", default="", help="offline table for hosts without a network")
+    parser.add_argument("--as-of", metavar="DAY", default="", help="ask only about holes that were public on this day")
     parser.add_argument("--memory", metavar="SIZE", default="1GB", help="how much memory the database may use (default: 1GB)")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of what people read (default: en)")
 
