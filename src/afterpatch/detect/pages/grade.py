@@ -67,7 +67,7 @@ def _process(event: Event) -> str:
     kinds = _kinds(event.traces())
     if "client" in kinds:
         return "critical"
-    if kinds & {"download", "upload-name", "undefined"} or "embedded" in event.roles:
+    if kinds & {"download", "upload-name", "undefined", "file", "session"} or "embedded" in event.roles:
         return "high"
     commands = " ".join(value.text or value.head for role, value in event.roles.items() if role == "command")
     return "high" if _SHELL.search(commands) else "medium"
@@ -328,6 +328,9 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     reads = [event for event in events if event.kind in ("file-read", "file-open")]
     if facts.script_platform and any(path_control(event.roles.get("path", Value())) == "whole" for event in reads):
         found.append(Combination("high", "The client reads any file it names."))
+    fetched = [event.roles.get("host", Value()) for event in events if event.kind == "network"]
+    if facts.script_platform and any(_controlled(host) and ANCHORED not in host.marks for host in fetched):
+        found.append(Combination("high", "The page fetches any address the client names: a proxy into the network."))
     undeclared = {e.kind for e in events if "undefined" in _kinds(e.roles.get("path", Value()).all_traces())}
     if len(undeclared & {"file-write", "file-read", "file-list", "file-delete", "file-open"}) >= 3:
         found.append(Combination("high", "Files are listed, read and written by variables that old PHP fills from the request."))

@@ -129,6 +129,7 @@ class Findings:
     languages: list[str] = field(default_factory=list)
     server_code: bool = False
     authenticated: bool = False
+    script_platform: bool = False
     code: str = ""
     loader_names: list[str] = field(default_factory=list)
 
@@ -192,6 +193,7 @@ def _judge_dotnet(found: Findings, page: Page, asp: bool, default: str = "") -> 
     said = language_of(page.directive("language"))
     asp = asp and said != "csharp"
     parts = units(page, asp, default)
+    found.script_platform = found.script_platform or (asp and bool(parts))
     found.server_code = found.server_code or any(unit.code.strip() for unit in parts)
     programs = _programs(found, parts)
     tables = catalogue("classic" if asp else "dotnet")
@@ -203,6 +205,7 @@ def _judge_dotnet(found: Findings, page: Page, asp: bool, default: str = "") -> 
 
 def _judge_php(found: Findings, page: Page) -> None:
     parts = [Unit.of("php", False, page, page.segments)]
+    found.script_platform = found.script_platform or bool(page.segments)
     found.server_code = found.server_code or bool(parts[0].code.strip(" ;\n\r\t"))
     _run(found, PhpMachine(catalogue("php"), found.budget, read_code), _programs(found, parts))
 
@@ -213,6 +216,7 @@ def _judge_java(found: Findings, page: Page) -> None:
         for members in (True, False)
     ]
     found.server_code = found.server_code or any(unit.code.strip() for unit in parts)
+    found.script_platform = True
     _run(found, JavaMachine(catalogue("java"), found.budget, read_code), _programs(found, parts))
 
 
@@ -303,7 +307,7 @@ def analyse_page(name: str, data: bytes) -> PageVerdict:
         found.budget.exhausted("bytes")
     severity, flows, reasons = grade(
         found.events,
-        PageFacts(found.authenticated, not {"php", "vbscript", "java"}.isdisjoint(found.languages), tuple(found.loader_names)),
+        PageFacts(found.authenticated, found.script_platform, tuple(found.loader_names)),
     )
     second = opinion(found.code) if found.server_code else ()
     if severity in ("info", "low") and raises(second, found.code):

@@ -15,7 +15,7 @@ from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.phpfold import DECODERS, PHP_FUNCTIONS
 from afterpatch.detect.pages.phplex import lex_php
 from afterpatch.detect.pages.scope import joined
-from afterpatch.detect.pages.value import ANCHORED, BUILT, NUMBER, Trace, Value, join_traces
+from afterpatch.detect.pages.value import ANCHORED, BUILT, MAX_FIELDS, NUMBER, Trace, Value, join_traces
 
 _SUPER = re.compile(r"\$?(_GET|_POST|_REQUEST|_COOKIE|_FILES|_SERVER)$", re.IGNORECASE)
 _EVAL_MODIFIER = re.compile(r"^\s*([^\w\s\\])(?:.*)\1?[a-zA-Z]*e[a-zA-Z]*\s*$", re.DOTALL)
@@ -61,7 +61,11 @@ class PhpMachine(CallMachine):
         if self.all_tainted is not None and self.frame.function is None:
             return Value(traces=(self.all_tainted,))
         if self.frame.function is None or self.key(node.id if isinstance(node, ir.Name) else "") in self.frame.declared_global:
-            return Value(traces=(Trace("undefined", f"the undeclared variable {lower}", node.line),))
+            # Kept, so that a default that is only set where the variable is empty joins what the request may bring.
+            value = Value(traces=(Trace("undefined", f"the undeclared variable {lower}", node.line),))
+            if isinstance(node, ir.Name) and len(self.globals) < MAX_FIELDS:
+                self.globals[self.key(node.id)] = value
+            return value
         return Value()
 
     def state(self, name: str) -> Value:
@@ -195,8 +199,9 @@ class PhpMachine(CallMachine):
             return
         if isinstance(target, ir.Index) and not isinstance(target.target, ir.Name | ir.Member | ir.Index):
             return
-        if isinstance(target, ir.Index) and isinstance(target.target, ir.Name) and self.lookup(target.target.id) is None:
-            self.store_name(target.target.id, Value(type="array", fields={}))
+        name = target.target.id if isinstance(target, ir.Index) and isinstance(target.target, ir.Name) else ""
+        if name and self.lookup(name) is None and name.lower() not in self.tables.sets["sources"]:
+            self.store_name(name, Value(type="array", fields={}))
         super().store(target, value)
 
     def store_element(self, holder: Value, keys: Sequence[Value], value: Value, node: ir.Node) -> None:
