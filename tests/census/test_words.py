@@ -10,8 +10,9 @@ import pytest
 
 import afterpatch.census
 from afterpatch.census import explain, render_explanation
-from afterpatch.census.command import add_options, run_census
+from afterpatch.census.command import run_census
 from afterpatch.census.words import LANGUAGES, share, visible, words
+from afterpatch.cli.main import build_parser
 from afterpatch.knowledge import builds, vulnerabilities
 from afterpatch.model import UsageError
 
@@ -63,9 +64,7 @@ def test_explanations_say_what_can_be_said():
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    return parser.parse_args(arguments)
+    return build_parser().parse_args(["exposure", *arguments])
 
 
 def test_the_command_and_its_exit_codes(tmp_path, capsys):

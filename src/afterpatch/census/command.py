@@ -1,4 +1,4 @@
-"""`afterpatch exposure`: the options and what they do. It reads files and never sends a packet."""
+"""`afterpatch exposure`: what it does. It reads files and never sends a packet."""
 
 from __future__ import annotations
 
@@ -10,24 +10,6 @@ from pathlib import Path
 from afterpatch.model import UsageError
 
 OK, FOUND, INCOMPLETE = 0, 1, 3
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command. The word `explain` as the first one explains a CVE or a build."""
-    parser.add_argument(
-        "inputs", nargs="+", metavar="BUILD|FILE|explain", help="a build, files of inventories or scans, or: explain CVE|BUILD"
-    )
-    parser.add_argument("--json", metavar="FILE", help="the counts as a document; - for stdout")
-    parser.add_argument("--csv", metavar="FILE", help="all counts by CVE, country, network and sector")
-    parser.add_argument("--parquet", metavar="FILE", help="the run, one row a host: what a later run is compared with")
-    parser.add_argument("--owners", metavar="FILE", help="one row for each owner to notify (CSV)")
-    parser.add_argument("--report", metavar="FILE", help="a self-contained HTML page")
-    parser.add_argument("--compare", metavar="PREVIOUS", default="", help="the --parquet file of an earlier run")
-    parser.add_argument("--country-db", metavar="MMDB", default="", help="offline table for hosts without a country")
-    parser.add_argument("--asn-db", metavar="MMDB", default="", help="offline table for hosts without a network")
-    parser.add_argument("--as-of", metavar="DAY", default="", help="ask only about holes that were public on this day")
-    parser.add_argument("--memory", metavar="SIZE", default="1GB", help="how much memory the database may use (default: 1GB)")
-    parser.add_argument("--lang", choices=("en", "zh-CN"), default="en", help="language of what people read")
 
 
 def run_census(arguments: argparse.Namespace) -> int:
