@@ -45,16 +45,18 @@ def environment(lock: Path, folder: Path) -> Path:
 
 def call(python: Path, *arguments: str) -> int:
     paths = [str(HOME / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.run([str(python), *arguments], env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, check=False).returncode
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.run([str(python), *arguments], env=environ, check=False).returncode
 
 
 def test(arguments: list[str]) -> int:
     python = environment(HOME / "requirements" / "test.txt", HOME / ".venv-test")
     os.chdir(HOME)
     if not arguments:
-        for step in (["ruff", "check", "."], ["mypy"], ["importlinter.cli", "--no-cache"]):
-            sys.stderr.write(f"{step[0].partition('.')[0]} ...\n")
-            if code := call(python, "-m", *step):
+        imports = "from importlinter.cli import lint_imports_command as check; check(['--no-cache'])"
+        for name, *step in (("ruff", "-m", "ruff", "check", "."), ("mypy", "-m", "mypy"), ("import rules", "-c", imports)):
+            sys.stderr.write(f"{name} ...\n")
+            if code := call(python, *step):
                 return code
     return call(python, "-m", "pytest", *(arguments or ["-n", str(max(2, (os.cpu_count() or 2)))]))
 
