@@ -10,15 +10,21 @@ alone. Everything is read as dead text. Both options take several folders.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from afterpatch.detect.files.item import FileContext, FileItem
+from afterpatch.detect.files.signatures import SignatureAnalyser
 from afterpatch.detect.pages.page import analyse_page, extension_of
 from afterpatch.detect.pages.verdict import SEVERITY_ORDER, at_least
+from afterpatch.detect.yara.compile import compile_rules
+from afterpatch.model import Artifact, Locator
 
 ASPNET = (".aspx", ".ashx", ".asmx", ".ascx", ".asax", ".master", ".cshtml", ".vbhtml", ".svc", ".soap")
 CLASSIC = (".asp", ".asa", ".cer", ".cdx")
@@ -46,6 +52,21 @@ def pages(folders: Sequence[Path]) -> Iterator[Path]:
         yield from sorted(one for one in folder.rglob("*") if one.is_file() and extension_of(one.name) in EXTENSIONS)
 
 
+@cache
+def file_context() -> FileContext:
+    """The file checks' context with our own signatures and nothing else."""
+    return FileContext(rules=compile_rules()[0])
+
+
+def signature_severity(path: Path, data: bytes) -> str:
+    """The worst signature that matches, `info` where none does."""
+    shown = "C:\\inetpub\\wwwroot\\" + path.name
+    artifact = Artifact(0, shown, shown, Locator(shown), "web-file", "r", len(data))
+    item = FileItem(artifact, data[: 4 << 20], len(data) > 4 << 20, hashlib.sha256(data).hexdigest(), len(data))
+    found = [one.severity for one in SignatureAnalyser().analyse(item, file_context())]
+    return max(found, key=SEVERITY_ORDER.index, default="info")
+
+
 def judge(path: Path, signatures: bool) -> Row:
     """The verdict on one file."""
     data = path.read_bytes()
@@ -53,9 +74,7 @@ def judge(path: Path, signatures: bool) -> Row:
     verdict = analyse_page(path.name, data)
     severity = verdict.severity
     if signatures:
-        from afterpatch.detect.yara import scan_severity  # type: ignore[attr-defined]
-
-        severity = max(severity, scan_severity(path, data), key=SEVERITY_ORDER.index)
+        severity = max(severity, signature_severity(path, data), key=SEVERITY_ORDER.index)
     seconds = time.process_time() - started
     first = verdict.flows[0] if verdict.flows else None
     why = f"{first.sink} {first.call} line {first.sink_line} <- {first.source or 'constants'}" if first else "no sink"
