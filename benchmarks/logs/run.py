@@ -84,7 +84,8 @@ def main() -> None:
         best = min(seconds for seconds, _ in ours)
         print(f"examine: best {best:.2f} s, {total / best / 1e9:.2f} GB/s, cores used {ours[-1][1] / ours[-1][0]:.2f}")
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"peak memory of one process: {peak:.0f} MB (all processes together: at most {peak * ((os.cpu_count() or 1) + 1):.0f} MB)")
+        most = peak * ((os.cpu_count() or 1) + 1)
+        print(f"peak memory of one process: {peak:.0f} MB (all processes together: at most {most:.0f} MB)")
         if rg:
             print(f"ratio to rg: {best / min(seconds for seconds, _ in theirs):.2f} (best of each round set)")
 
