@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -222,7 +223,7 @@ def test_times_adjoin_and_never_repeat_a_state(builds: list[str]) -> None:
     found = states(*(reading(build, START + n * DAY) for n, build in enumerate(builds)))
     assert found[0][1] is None
     assert found[-1][2] is None
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before[2] == after[1]
         assert before[0] != after[0]
 
