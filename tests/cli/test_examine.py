@@ -242,7 +242,6 @@ def test_what_lies_outside_the_time_is_not_judged(examine: Examine, scenario: Sc
         pytest.param(
             ("--since", "2021-04-10T00:00Z", "--until", "2021-04-10T20:00Z"),
             id="less-than-a-day-before-the-logs",
-            marks=pytest.mark.xfail(reason="less than a day is all edge", raises=AssertionError, strict=True),
         ),
     ],
 )

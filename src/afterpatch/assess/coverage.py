@@ -159,6 +159,8 @@ def covered(coverages: Iterable[Coverage]) -> list[Period]:
 
 def uncovered(period: Period, pieces: Sequence[Period]) -> list[Period]:
     """The parts of a period that no piece covers. Its first and last day are not asked to the hour."""
+    if not any(piece.start < period.end and piece.end > period.start for piece in pieces):
+        return [period]
     missing = []
     position = period.start
     for piece in pieces:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 MAX_BYTES = 256 << 20
-MAX_FILES = 8  # of one name; the oldest go first
+MAX_FILES = 64  # of one name; the oldest go first
 
 
 def folder() -> Path | None:

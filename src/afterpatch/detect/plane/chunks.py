@@ -75,6 +75,9 @@ class Joined:
         return self._stream.read(size)
 
 
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
 @lru_cache(maxsize=1)
 def _buffer(size: int) -> bytearray:
     """The buffer of this process: one log is read at a time."""
@@ -97,6 +100,9 @@ def chunks(stream: Counted, size: int = CHUNK) -> Iterator[Chunk]:
         if not read:
             if end:
                 yield Chunk(room[:end], offset)
+            return
+        if not offset and bytes(buffer[:2]) in UTF_16:  # a 0x0a byte is no line end there: the slow reader takes all
+            yield Chunk(room[:end], 0, endless=True)
             return
         cut = buffer.rfind(b"\n", rest, end) + 1
         if cut:

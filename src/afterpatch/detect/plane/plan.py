@@ -49,7 +49,8 @@ class Plan:
 
     def needles_of(self, kind: str, side: str = "") -> Needles:
         """The search for the needles of one kind of log (of one site, where known), compiled when first asked for."""
-        numbers = self.wanted.get((kind, side if side in SIDES else ""), ())
+        # only logs of the web have sides; what is looked for in the others never depends on one
+        numbers = self.wanted.get((kind, side), self.wanted.get((kind, ""), ()))
         if numbers not in self._compiled:
             chosen = {number: self.all_needles[number] for number in numbers}
             self._compiled[numbers] = Needles(chosen, force_fallback=self.force_fallback)

@@ -141,7 +141,7 @@ class _Worker:
 
     def _bad(self, reason: str, count: int, line: int) -> None:
         self._scan.bad[reason] += count
-        self._scan.bad_first.setdefault(reason, line)
+        self._scan.bad_first[reason] = min(line, self._scan.bad_first.get(reason, line))
 
     def _header(self, header: Header) -> None:
         blocks = self._scan.blocks
@@ -350,7 +350,7 @@ class _Worker:
     def _exact(self, piece: _Piece, index: int) -> None:
         needles = piece.needles.get(index, _NONE)
         key = self._key(piece, index, needles) if needles and piece.plain[index] and not self._all else None
-        if key is not None and self._memo.is_quiet(key):
+        if key is not None and self._named >= NAMED and self._memo.is_quiet(key):
             self._scan.lines += 1
             self._scan.records += 1
             self._scan.kinds[self._parser.format.record_kind] += 1
