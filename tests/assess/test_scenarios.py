@@ -139,7 +139,6 @@ def test_nothing_at_medium_or_above_where_nothing_happened(examined: Examined, n
     assert [server["chains"] for server in ran.servers] == [[]]
 
 
-@pytest.mark.xfail(reason="the mailbox in the path hides the shipped page", raises=AssertionError, strict=True)
 def test_the_rare_page_check_knows_shipped_pages_below_a_mailbox(examined: Examined) -> None:
     """`/ecp/user@example.com/RulesEditor/InboxRules.svc` is a page of every build."""
     ran, _truth = examined("proxytoken")

@@ -161,13 +161,14 @@ def _directory(url: str) -> str:
 
 def stock_url(url: str) -> str:
     """The URL path a stock page is listed under: aliases (`/owa/calendar/...`, `/exchange/...`) and folders named
-    after a build (`/ecp/15.1.2176.9/...`) are taken away. Lower case; no query."""
+    after a build (`/ecp/15.1.2176.9/...`) or a mailbox (`/ecp/a@example.com/...`, explicit sign-on) are taken away.
+    Lower case; no query."""
     path = url.split("?")[0].lower()
     for prefix, target in _directories():
         if path.startswith(prefix + "/"):
             first, _, below = path[len(prefix) + 1 :].partition("/")
-            named_after_build = below and Build.try_parse(first) is not None
-            return f"{target}/{below}" if named_after_build else f"{target}/{path[len(prefix) + 1 :]}"
+            passed_over = below and ("@" in first or Build.try_parse(first) is not None)
+            return f"{target}/{below}" if passed_over else f"{target}/{path[len(prefix) + 1 :]}"
     return path
 
 
