@@ -122,8 +122,12 @@ def _split_root(
     for artifact in members:
         name = names.get(artifact.index) or _owner(artifact.shown, folders) or by_rows.get(artifact.index)
         if name is None and artifact.index in scans:
-            owners = {name for address in scans[artifact.index].addresses for name in addresses.get(address, ())}
-            name = next(iter(owners)) if len(owners) == 1 else None
+            votes = Counter[str]()
+            for address, times in scans[artifact.index].addresses.items():
+                for owner, files in addresses.get(address, {}).items():
+                    votes[owner] += times * files
+            best = votes.most_common(1)
+            name = best[0][0] if best and best[0][1] * 3 > votes.total() * 2 else None
         if name is None:
             name = next((each for each in found if each in artifact.shown.upper()), None)
         if name is None:
@@ -145,14 +149,14 @@ def _event_name(members: Iterable[Artifact], scans: Mapping[int, LogScan]) -> st
 
 def _address_owners(
     members: Iterable[Artifact], known: Mapping[int, str], scans: Mapping[int, LogScan]
-) -> dict[str, set[str]]:
-    """The server's own address in IIS rows (`s-ip`) -> whose logs have it."""
-    owners: dict[str, set[str]] = {}
+) -> dict[str, Counter[str]]:
+    """The server's own address in IIS rows (`s-ip`) -> how many logs of whom have it."""
+    owners: dict[str, Counter[str]] = {}
     for artifact in members:
         if artifact.index in known and artifact.index in scans:
             for address in scans[artifact.index].addresses:
                 if address not in LOOPBACK:
-                    owners.setdefault(address, set()).add(known[artifact.index])
+                    owners.setdefault(address, Counter())[known[artifact.index]] += 1
     return owners
 
 
