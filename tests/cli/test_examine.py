@@ -307,7 +307,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place in sorted(folder.rglob("HttpProxy_*.LOG"))[:4]:
         data = place.read_bytes()
         head, _, body = data.partition(b"\r\n20")
-        place.write_bytes(head + (b"\r\n20" + body.rstrip(b"\r\n")) * max(1, (30 << 20) // max(len(body), 1)) + b"\r\n")
+        place.write_bytes(head + (b"\r\n20" + body.rstrip(b"\r\n")) * max(1, (80 << 20) // max(len(body), 1)) + b"\r\n")
     return folder
 
 
@@ -332,7 +332,7 @@ def _wait_busy(process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "it ended before it could be stopped"
         assert time.monotonic() < end
         time.sleep(0.02)
-    time.sleep(0.3)
+    time.sleep(0.1)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
