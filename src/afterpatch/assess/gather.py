@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from afterpatch.assess.configuration import RootConfiguration, log_side, read_configuration
 from afterpatch.assess.detections import Loaded, load_detections
@@ -17,6 +17,7 @@ from afterpatch.detect.plane.tally import LogScan
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.evidence import Collection, collect, reclassify
 from afterpatch.model import Artifact, Notice
+from afterpatch.parsers.events import tell_events
 from afterpatch.parsers.formats import kinds
 
 LOG_KINDS = frozenset(kinds())
@@ -56,6 +57,7 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
         {root: each.web_roots for root, each in configuration.items()},
         {root: each.log_folders for root, each in configuration.items()},
     )
+    collection = replace(collection, artifacts=tuple(tell_events(collection.artifacts)))
     notices = [*collection.notices, *loaded.notices]
     for each in configuration.values():
         notices += each.notices

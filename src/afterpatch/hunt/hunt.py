@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from afterpatch.detect.sigma.cache import load_rules_cached
 from afterpatch.detect.sigma.compile import CompiledRule, compile_rules
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.detect.sigma.model import Correlation, Rule, RuleSet
-from afterpatch.evidence import collect, read_bounded
+from afterpatch.evidence import collect
 from afterpatch.hunt.findings import Hit, findings_of, hits_of
-from afterpatch.model import Artifact, DetectionState, EvidenceError, EvidenceSource, Examination, Notice
-from afterpatch.parsers.events import looks_like_events
+from afterpatch.model import Artifact, DetectionState, EvidenceSource, Examination, Notice
+from afterpatch.parsers.events import tell_events
 from afterpatch.parsers.formats import kinds
 
 # What every hit of the timeline tells, as far as its log has it.
@@ -27,8 +27,6 @@ TOLD = (
     "host.name", "ServerHostName", "source.ip", "user.name", "process.command", "process.path", "file.path",
     "cmdlet.name", "service.name", "url.original", "event.id", "event.channel",
 )  # fmt: skip
-EXPORTS = (".json", ".jsonl", ".ndjson", ".xml", ".log", ".txt", "")
-SNIFFED = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ def hunt(
     made = _Rules((*_shipped(options, rules_dirs), *rules_dirs))
     collection = collect(paths)
     rules, compiled = made.load()
-    artifacts = [_told_kind(artifact) for artifact in collection.artifacts]
+    artifacts = tell_events(collection.artifacts)
     texts = [artifact for artifact in artifacts if artifact.kind in kinds()]
     events = [artifact for artifact in artifacts if artifact.kind == EVENT_LOG]
     jobs = options.jobs or cores()
@@ -152,19 +150,6 @@ def _moment(second: int | None) -> datetime | None:
 def _text_plan(compiled: Sequence[CompiledRule], told: Mapping[str, tuple[str, ...]]) -> Plan:
     mine = [rule for rule in compiled if rule.kinds - {EVENT_LOG}]
     return make_plan(mine, frequent_pages=(), correlated=told)
-
-
-def _told_kind(artifact: Artifact) -> Artifact:
-    """Exports of event logs have no name of their own: the content tells."""
-    if artifact.kind == EVENT_LOG or (artifact.kind in kinds() and artifact.kind != "log-excerpt"):
-        return artifact
-    if not artifact.path.lower().endswith(EXPORTS) or not artifact.size:
-        return artifact
-    try:
-        head, _more = read_bounded(artifact.locator, SNIFFED)
-    except EvidenceError:
-        return artifact
-    return replace(artifact, kind=EVENT_LOG) if looks_like_events(head) else artifact
 
 
 def _refused(rules: RuleSet) -> list[Notice]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from datetime import UTC, datetime
 from typing import Any
@@ -103,10 +104,47 @@ VELOCIRAPTOR = {
     "EventData": DATA,
     "Message": "A new process has been created.",
 }
+SPLUNK_JSON = {"result": {"_raw": orjson.dumps(NXLOG).decode(), "sourcetype": "nxlog", "_time": "1614754750"}}
+DOTTED = {
+    "@timestamp": "2021-03-03T06:59:10.817Z", "winlog.channel": ["Security"], "winlog.event_id": ["4688"],
+    "winlog.provider_name": ["Microsoft-Windows-Security-Auditing"], "winlog.computer_name": ["exch01.example.local"],
+    "winlog.record_id": ["4711"], **{f"winlog.event_data.{name}": [value] for name, value in DATA.items()},
+}  # fmt: skip
+FLUENT = {
+    "ProviderName": "Microsoft-Windows-Security-Auditing", "EventID": 4688, "Channel": "Security", "RecordNumber": 4711,
+    "Computer": "exch01.example.local", "TimeCreated": "2021-03-03 06:59:10.817 +0000",
+    "EventData": dict(DATA),
+}  # fmt: skip
+EVTXECMD = {
+    "EventId": 4688, "Provider": "Microsoft-Windows-Security-Auditing", "Channel": "Security", "EventRecordId": "4711",
+    "RecordNumber": 7, "Computer": "exch01.example.local", "TimeCreated": "2021-03-03T06:59:10.8170000+00:00",
+    "Level": "LogAlways",
+    "Payload": orjson.dumps({"EventData": {"Data": [{"@Name": name, "#text": value} for name, value in DATA.items()]}}).decode(),
+    "MapDescription": "A new process has been created", "PayloadData1": "x",
+}  # fmt: skip
+ATTRIBUTES = {
+    "Event": {
+        "System": {
+            "Provider": {"@Name": "Microsoft-Windows-Security-Auditing"}, "EventID": {"@Qualifiers": "0", "#text": "4688"},
+            "TimeCreated": {"@SystemTime": "2021-03-03T06:59:10.817000000Z"}, "EventRecordID": "4711", "Channel": "Security",
+            "Computer": "exch01.example.local",
+        },
+        "EventData": {"Data": [{"@Name": name, "#text": value} for name, value in DATA.items()]},
+    }
+}  # fmt: skip
 ELASTIC = {"hits": {"hits": [{"_index": "x", "_source": BEATS}]}}
 SHAPES = {
     "evtx_dump": RENDERED, "beats": BEATS, "old-beats": OLD_BEATS, "nxlog": NXLOG, "splunk": SPLUNK, "splunk-xml": SPLUNK_XML,
-    "velociraptor": VELOCIRAPTOR, "elastic": ELASTIC,
+    "velociraptor": VELOCIRAPTOR, "elastic": ELASTIC, "splunk-json": SPLUNK_JSON, "dotted": DOTTED,
+    "fields": {"_index": "x", "fields": DOTTED}, "fluent": FLUENT, "evtxecmd": EVTXECMD, "attributes": ATTRIBUTES,
+}  # fmt: skip
+
+
+_VALUES = ["S-1-5-18", DATA["SubjectUserName"], "EXAMPLE", 999, 4242, DATA["NewProcessName"], "%%1936", 4, DATA["CommandLine"]]
+WINEVENT = {
+    "Id": 4688, "ProviderName": "Microsoft-Windows-Security-Auditing", "LogName": "Security", "RecordId": 4711, "Level": 0,
+    "MachineName": "exch01.example.local", "TimeCreated": "/Date(1614754750817)/", "Message": "A new process",
+    "Properties": [{"Value": value} for value in _VALUES],
 }  # fmt: skip
 
 
@@ -134,6 +172,60 @@ def test_the_same_event_in_every_shape(shape: str, form: str) -> None:
     assert format_of(data) == "json"
     assert looks_like_events(data)
     same(only(data))
+
+
+@pytest.mark.parametrize("shape", ["nxlog", "get-winevent"])
+def test_powershell_writes_utf16(shape: str) -> None:
+    data = orjson.dumps([SHAPES.get(shape, WINEVENT)], option=orjson.OPT_INDENT_2).decode().encode("utf-16")
+    assert looks_like_events(data)
+    same(only(data))
+
+
+def rows(value: dict[str, object], delimiter: str = ",") -> str:
+    given = {name: orjson.dumps(each).decode() if isinstance(each, dict) else str(each) for name, each in value.items()}
+    written = io.StringIO()
+    table = csv.DictWriter(written, list(given), delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    table.writeheader()
+    table.writerow(given)
+    return written.getvalue()
+
+
+UNDOTTED = {name: each[0] if isinstance(each, list) else each for name, each in DOTTED.items()}
+TABLES = {
+    "evtxecmd": EVTXECMD,
+    "nxlog": NXLOG,
+    "splunk": SPLUNK["result"],
+    "splunk-xml": {"sourcetype": "x", "_raw": XML},
+    "kibana": UNDOTTED,
+}
+
+
+@pytest.mark.parametrize("before", ["", "sep=,\n", "\ufeff", "#TYPE System.Object\r\n"])
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_csv(table: str, before: str) -> None:
+    data = (before + rows(TABLES[table])).encode()  # type: ignore[arg-type]
+    assert format_of(data) == "csv"
+    assert looks_like_events(data)
+    same(only(data))
+
+
+def test_csv_with_semicolons_and_bad_rows() -> None:
+    text = rows(EVTXECMD, ";")  # type: ignore[arg-type]
+    found = list(read_events((text + "only;two\r\n" + text.splitlines()[1]).encode("utf-16")))
+    assert [one.reason if isinstance(one, BadEvent) else one.event_id for one in found] == [4688, "event-shape", 4688]
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b,c\n1,2,3\n", "EventID,Name,Text\n1,2,3\n", "date,time,cs-uri-stem\n", '\x00,\x01,"\n', "<EventTrigger/>"]
+)
+def test_other_tables_are_none(text: str) -> None:
+    assert not looks_like_events(text.encode())
+
+
+def test_values_by_position_get_their_templates_names() -> None:
+    same(only(orjson.dumps([WINEVENT])))
+    positions = {**WINEVENT, "Properties": [{"Value": "x"}] * 4}
+    assert only(orjson.dumps(positions)).fields["Data"] == "x\nx\nx\nx"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

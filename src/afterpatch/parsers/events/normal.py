@@ -83,16 +83,20 @@ def build(system: System, data: Mapping[str, str], values: Sequence[str], place:
 
 def from_object(event: Mapping[str, object], place: tuple[int, int], raw: str) -> EventRecord:
     """An event of the object inside `Event`."""
-    system = _mapping(event.get("System"))
     data: dict[str, str] = {}
     values: list[str] = []
+    data_of(event, data, values)
+    return build(_system(_mapping(event.get("System"))), data, values, place, raw)
+
+
+def data_of(event: Mapping[str, object], data: dict[str, str], values: list[str]) -> None:
+    """Takes the named and the positional values of all parts of an event but the system's."""
     event_data = event.get("EventData")
     if isinstance(event_data, dict):
         _named(event_data, data, values)
     for name, part in event.items():
         if name not in ("System", "EventData", "#attributes", "@attributes", "xmlns"):
             _leaves(name, part, data, 0)
-    return build(_system(system), data, values, place, raw)
 
 
 def from_json(text: str, place: tuple[int, int]) -> EventRecord | None:
@@ -145,7 +149,8 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _attributes(value: object) -> Mapping[str, object]:
     outer = _mapping(value)
-    return _mapping(outer.get("#attributes") or outer.get("@attributes")) or outer
+    inner = _mapping(outer.get("#attributes") or outer.get("@attributes")) or outer
+    return {name.removeprefix("@"): each for name, each in inner.items()} if any("@" in name for name in inner) else inner
 
 
 def _system(part: Mapping[str, object]) -> System:
@@ -189,7 +194,8 @@ def _named(part: Mapping[str, object], data: dict[str, str], values: list[str]) 
     """EventData: names with values; `Data` holds the positional ones."""
     for name, value in part.items():
         if name == DATA:
-            inner = value.get("#text") if isinstance(value, dict) else value
+            named = isinstance(value, dict) and ("@Name" in value or "Name" in value)
+            inner = [value] if named else value.get("#text") if isinstance(value, dict) else value
             if isinstance(inner, list):
                 _listed(inner, data, values)
             else:

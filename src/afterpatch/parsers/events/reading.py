@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from afterpatch.parsers.events.chunks import FILE_MAGIC, HEADER_SIZE, MAGIC
+from afterpatch.parsers.events.csvevents import csv_events, header_of
 from afterpatch.parsers.events.evtx import evtx_batches
 from afterpatch.parsers.events.jsontext import JsonObject, json_objects
 from afterpatch.parsers.events.normal import from_json
 from afterpatch.parsers.events.record import BadEvent, EventRecord
 from afterpatch.parsers.events.shapes import events_of
+from afterpatch.parsers.events.unicode import Utf8
 from afterpatch.parsers.events.xmlevents import xml_events
 
-HEAD = HEADER_SIZE + len(MAGIC)
-_MARKS = (b'"Event":{', b'"winlog":{', b'"EventID":', b'"EventCode":')
+HEAD = 1 << 16
+_EVENT = re.compile(rb"<Event[\s>]")
+_MARKS = (b'"Event":{', b'"winlog":{', b'"EventID":', b'"EventCode":', b'"EventId":', b'"ProviderName":')
 
 
 def format_of(head: bytes) -> str:
-    """evtx | json | xml | "" by the first HEAD bytes."""
+    """evtx | json | xml | csv | "" by the first HEAD bytes."""
     if head.startswith((FILE_MAGIC, MAGIC)) or head[HEADER_SIZE:].startswith(MAGIC):
         return "evtx"
-    text = head
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = head.decode("utf-16", "replace").encode("utf-8", "replace")
-    text = text.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"<") and b"<Event" in text:
+    text = _plain(head)
+    if text.startswith(b"<") and _EVENT.search(text):
         return "xml"
     if text.startswith((b"{", b"[")):
         return "json"
     if text.startswith(b"Record "):  # evtx_dump writes a line `Record 7` before each record
         following = text.partition(b"\n")[2].lstrip()
         return "xml" if following.startswith(b"<") else "json" if following.startswith(b"{") else ""
-    return ""
+    return "csv" if header_of(text.decode("utf-8", "replace")) is not None else ""
+
+
+def _plain(head: bytes) -> bytes:
+    """The head as UTF-8, without a byte order mark and leading spaces."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head.decode("utf-16", "replace").encode("utf-8", "replace")
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def looks_like_events(head: bytes) -> bool:
@@ -42,11 +50,12 @@ def looks_like_events(head: bytes) -> bool:
     is an event. For files whose name does not tell."""
     form = format_of(head)
     if form != "json":
-        return form in ("evtx", "xml")
-    item = next(json_objects(io.BytesIO(head)), None)
+        return form in ("evtx", "xml", "csv")
+    text = _plain(head)
+    item = next(json_objects(io.BytesIO(text)), None)
     if isinstance(item, JsonObject):
         return next(events_of(item.value, (1, 0), ""), None) is not None
-    return item is not None and any(mark in head for mark in _MARKS)  # the first record is longer than the head
+    return item is not None and any(mark in text for mark in _MARKS)  # the first record is longer than the head
 
 
 class Ahead(io.RawIOBase):
@@ -80,7 +89,10 @@ def exported_events(stream: BinaryIO, form: str) -> Iterator[EventRecord | BadEv
     if form == "xml":
         yield from xml_events(stream)
         return
-    for item in json_objects(stream):
+    if form == "csv":
+        yield from csv_events(stream)
+        return
+    for item in json_objects(io.BufferedReader(Utf8(stream), 1 << 20)):
         if isinstance(item, BadEvent):
             yield item
             continue

@@ -1,10 +1,11 @@
 """JSON exports of event logs: each object is recognised by its keys and brought into the normal form.
 
 Shapes: evtx_dump and other renderings of the event's XML (`Event`), Winlogbeat and Elastic Agent (ECS, and the flat one
-before version 7), NXLog (flat), Splunk (`result`, rendered fields or `_raw`), Velociraptor's parse_evtx (`System` on
-top), PowerShell's `Get-WinEvent | ConvertTo-Json`.
-Sources: the exporters' public documentation of their output (Elastic winlogbeat fields; NXLog im_msvistalog; Splunk
-WinEventLog and XmlWinEventLog; Velociraptor parse_evtx), and public data sets in these shapes.
+before version 7, also with dotted names), NXLog and Fluent Bit (flat), Splunk (`result`, rendered fields or `_raw` as XML,
+text or JSON), Velociraptor's parse_evtx (`System` on top), EvtxECmd (`Payload`), PowerShell's
+`Get-WinEvent | ConvertTo-Json`. A row of a CSV export is an object of its columns.
+Sources: the exporters' public documentation of their output (Elastic winlogbeat fields; NXLog im_msvistalog; Fluent Bit
+winevtlog; Splunk WinEventLog and XmlWinEventLog; Velociraptor parse_evtx; EvtxECmd), and public data sets in these shapes.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from afterpatch.parsers.events.normal import DATA, MAX_FIELDS, System, as_text, build, from_object
+import orjson
+
+from afterpatch.parsers.events.normal import DATA, MAX_FIELDS, System, as_text, build, data_of, from_object
 from afterpatch.parsers.events.record import EventRecord
-from afterpatch.parsers.events.xmlevents import event_of_xml
+from afterpatch.parsers.events.templates import named_by_position
+from afterpatch.parsers.events.xmlevents import data_of_xml, event_of_xml
 
 Object = Mapping[str, object]
 Place = tuple[int, int]
@@ -26,6 +30,9 @@ _LEVELS = {
     "audit success": "0", "audit failure": "0", "logalways": "0",
 }  # fmt: skip
 _JSON_DATE = re.compile(r"/Date\((-?\d{1,14})\)/")
+_EPOCH = re.compile(r"(\d{9,14}(?:\.\d{1,9})?)\Z")
+_ZONE = re.compile(r" (UTC|[A-Z]{3}|[+-]\d\d:?\d\d)\Z")
+_PARAM = re.compile(r"param[1-9]\d{0,2}\Z")
 _PAIR = re.compile(r"^([A-Za-z]{2,32})=(.{0,4000})$", re.MULTILINE)
 
 
@@ -43,7 +50,7 @@ def _opened(value: object, depth: int) -> Iterator[object]:
         for item in value:
             yield from _opened(item, depth + 1)
     elif isinstance(value, Mapping):
-        inner = _inside(value)
+        inner = None if is_event(value) else _inside(value)
         if inner is None:
             yield value
         else:
@@ -54,11 +61,43 @@ def _opened(value: object, depth: int) -> Iterator[object]:
 
 def _inside(value: Object) -> object:
     """What a wrapper holds, None where the object is none."""
-    for name in ("_source", "result", "hits", "results", "Events", "events", "value"):
+    for name in ("_source", "result", "hits", "results", "Events", "events", "value", "event", "fields", "_raw"):
         inner = value.get(name)
-        if isinstance(inner, Mapping | list) and inner and not ("EventID" in value or "Id" in value):
+        if name == "_raw" and isinstance(inner, str) and inner.lstrip().startswith("{"):
+            inner = _json(inner)
+        if isinstance(inner, Mapping | list) and inner:
             return inner
-    return None
+    dotted = any(isinstance(name, str) and name.startswith(("winlog.", "System.", "Event.System.")) for name in value)
+    return _undotted(value) if dotted else None
+
+
+def _json(text: str) -> object:
+    """The object of a JSON text, None where it is none."""
+    try:
+        loaded: object = orjson.loads(text)
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        return None
+    return loaded
+
+
+def _undotted(value: Object) -> Object:
+    """`{"winlog.channel": ["Security"]}` as `{"winlog": {"channel": "Security"}}`; search tools show fields so. Empty
+    columns of a table are left out."""
+    found: dict[str, object] = {}
+    for name, given in list(value.items())[: MAX_FIELDS * 4]:
+        inner = given[0] if isinstance(given, list) and len(given) == 1 else given
+        if inner is None or inner in ("", "-"):
+            continue
+        *above, last = name.split(".", 5)
+        part = found
+        for step in above:
+            following = part.setdefault(step, {})
+            if not isinstance(following, dict):
+                break
+            part = following
+        else:
+            part.setdefault(last, inner)
+    return found
 
 
 def event_of(item: Object, place: Place, raw: str) -> EventRecord | None:
@@ -100,11 +139,13 @@ def _first(item: Object, *names: str) -> str:
 
 
 def _time(text: str) -> str:
-    """ISO 8601 out of the forms exporters use; NXLog and Splunk write a space, PowerShell milliseconds since 1970."""
-    found = _JSON_DATE.match(text)
+    """ISO 8601 out of the forms exporters use: NXLog, Fluent Bit and Splunk write spaces, PowerShell milliseconds and
+    Splunk's index seconds since 1970."""
+    found = _JSON_DATE.match(text) or _EPOCH.match(text)
     if found:
-        return datetime.fromtimestamp(int(found[1]) / 1000, UTC).isoformat() if abs(int(found[1])) < 10**13 else ""
-    return re.sub(r" (?=[A-Z]{3}\Z|UTC)", "", text).removesuffix("UTC")
+        seconds = float(found[1]) / (1000 if len(found[1].partition(".")[0]) > 11 else 1)
+        return datetime.fromtimestamp(seconds, UTC).isoformat() if abs(seconds) < 10**10 else ""
+    return _ZONE.sub(r"\1", text).removesuffix("UTC")
 
 
 def _part(item: Object, name: str) -> Object:
@@ -117,11 +158,10 @@ def _strings(part: Object) -> dict[str, str]:
 
 
 def _positional(data: dict[str, str]) -> list[str]:
-    """Winlogbeat names values without names `param1`, `param2` ...: given as positions too."""
-    values: list[str] = []
-    while (value := data.get(f"param{len(values) + 1}")) is not None:
-        values.append(value)
-    return values
+    """Winlogbeat names values without names `param1`, `param2` ...: given as positions too. Empty ones are left out of
+    the record: a gap is an empty value where more follow."""
+    numbers = [int(name[5:]) for name in data if _PARAM.match(name)]
+    return [data.get(f"param{number}", "") for number in range(1, min(max(numbers, default=0), MAX_FIELDS) + 1)]
 
 
 def _beats(item: Object, place: Place, raw: str) -> EventRecord | None:
@@ -160,30 +200,91 @@ _FLAT_SYSTEM = frozenset((
     "EventTime", "EventReceivedTime", "Hostname", "EventType", "Severity", "SeverityValue", "EventID", "SourceName",
     "ProviderGuid", "Channel", "RecordNumber", "SourceModuleName", "SourceModuleType", "@timestamp", "@version",
     "host", "port", "tags", "type", "Message", "Computer", "TimeCreated", "LogName", "Provider", "EventCode",
-    "ComputerName", "_time", "_raw", "RecordID", "EventRecordID", "Level",
+    "ComputerName", "_time", "_raw", "RecordID", "EventRecordID", "EventRecordId", "Level", "ProviderName", "Type",
+    "EventSourceName", "TimeGenerated", "StringInserts", "TenantId",
 ))  # fmt: skip
 
 
+_POSITIONS = ("StringInserts", "EventData.Data", DATA, "Strings")
+_NUMBERED = re.compile(r"(?:param|Data_?|EventData_Data_?)(\d{1,3})\Z")
+
+
 def _flat(item: Object, place: Place, raw: str) -> EventRecord | None:
-    """NXLog, and Splunk's rendered fields."""
+    """NXLog, Fluent Bit, and Splunk's rendered fields."""
     text = item.get("_raw")
     if isinstance(text, str) and text.lstrip().startswith("<Event"):
         return event_of_xml(text.encode("utf-8", "replace"), place, text)
     if isinstance(text, str) and "EventCode=" in text:
-        item = {**dict(_PAIR.findall(text)), "Message": text.partition("Message=")[2], **item}
-    data = {name: as_text(value) for name, value in list(item.items())[:MAX_FIELDS] if name not in _FLAT_SYSTEM}
+        item = {**dict(_PAIR.findall(text)), "Message": text.partition("Message=")[2], **_filled(item)}
+    data, values = _flat_data(item)
     if "EventType" in item and not str(item["EventType"]).isupper():  # NXLog: INFO, AUDIT_SUCCESS; Sysmon: CreateKey
         data["EventType"] = as_text(item["EventType"])
     system = System(
-        provider=_first(item, "SourceName", "Provider"),
+        provider=_first(item, "SourceName", "ProviderName", "Provider", "EventSourceName"),
         event_id=_first(item, "EventID", "EventCode"),
         channel=_first(item, "Channel", "LogName"),
         computer=_first(item, "Hostname", "Computer", "ComputerName"),
-        level=_level(item.get("Level", item.get("Severity", ""))),
-        record_id=_first(item, "RecordNumber", "EventRecordID", "RecordID"),
-        time=_time(_first(item, "EventTime", "TimeCreated", "_time", "@timestamp")),
+        level=_level(item.get("Level", item.get("Severity", item.get("Type", "")))),
+        record_id=_first(item, "RecordNumber", "EventRecordID", "EventRecordId", "RecordID"),
+        time=_time(_first(item, "EventTime", "TimeCreated", "TimeGenerated", "_time", "@timestamp")),
     )
-    return _with_message(build(system, data, (), place, raw), item)
+    return _with_message(build(system, data, values, place, raw), item)
+
+
+def _filled(item: Object) -> Object:
+    return {name: value for name, value in item.items() if value not in (None, "")}
+
+
+def _flat_data(item: Object) -> tuple[dict[str, str], list[str]]:
+    """(named values, positional ones) of a flat object: all that is not the system's, and what an inner EventData has."""
+    data: dict[str, str] = {}
+    values: list[str] = []
+    numbered: dict[int, str] = {}
+    for name, value in list(item.items())[:MAX_FIELDS]:
+        found = _NUMBERED.match(name)
+        if name in ("EventData", "UserData") and not _take_data(value, data, values):
+            data[name] = as_text(value)
+        elif name in _POSITIONS and isinstance(value, list):
+            values += [as_text(each) for each in value[:MAX_FIELDS]]
+        elif name == DATA:
+            values.append(as_text(value))
+        elif found:
+            numbered[int(found[1])] = as_text(value)
+        elif name not in _FLAT_SYSTEM and name not in ("EventData", "UserData"):
+            data[name] = as_text(value)
+    if numbered and not values:
+        values = [numbered.get(number, "") for number in range(min(numbered), max(numbered) + 1)]
+    return data, values
+
+
+def _take_data(value: object, data: dict[str, str], values: list[str]) -> bool:
+    """Takes over an EventData that is an object or XML text. False where it is neither."""
+    if isinstance(value, str) and value.lstrip().startswith("<"):
+        return data_of_xml(value.encode("utf-8", "replace"), data, values)
+    if isinstance(value, Mapping):
+        data_of({"EventData": value}, data, values)
+        return True
+    return False
+
+
+def _evtxecmd(item: Object, place: Place, raw: str) -> EventRecord | None:
+    """EvtxECmd: the system's parts on top, EventData as JSON text in `Payload`."""
+    data: dict[str, str] = {}
+    values: list[str] = []
+    payload = _json(as_text(item.get("Payload")))
+    if isinstance(payload, Mapping):
+        data_of(payload, data, values)
+    system = System(
+        provider=_first(item, "Provider"),
+        event_id=_first(item, "EventId"),
+        channel=_first(item, "Channel"),
+        computer=_first(item, "Computer"),
+        level=_level(item.get("Level")),
+        record_id=_first(item, "EventRecordId", "RecordNumber"),
+        time=_time(_first(item, "TimeCreated")),
+        extra=(("Keywords", _first(item, "Keywords")), ("Execution_ProcessID", _first(item, "ProcessId"))),
+    )
+    return build(system, data, values, place, raw)
 
 
 def _get_winevent(item: Object, place: Place, raw: str) -> EventRecord | None:
@@ -201,7 +302,8 @@ def _get_winevent(item: Object, place: Place, raw: str) -> EventRecord | None:
         record_id=_first(item, "RecordId"),
         time=_time(_first(created, "DateTime", "value") if isinstance(created, Mapping) else as_text(created)),
     )
-    return _with_message(build(system, {}, values, place, raw), item)
+    data = named_by_position(system.provider, system.event_id, values)
+    return _with_message(build(system, data, () if data else values, place, raw), item)
 
 
 def _has(*names: str) -> Callable[[Object], bool]:
@@ -223,9 +325,16 @@ _SHAPES: tuple[tuple[Callable[[Object], bool], Callable[[Object, Place, str], Ev
     (lambda item: "channel" in _part(item, "winlog") or "event_id" in _part(item, "winlog"), _beats),
     (_has("event_id", "log_name", "source_name"), _old_beats),
     (_has("Id", "ProviderName", "LogName"), _get_winevent),
-    (lambda item: "EventID" in item and ("Channel" in item or "SourceName" in item), _flat),
+    (_has("EventId", "Provider", "Channel", "Payload"), _evtxecmd),
+    (lambda item: "EventID" in item and any(name in item for name in ("Channel", "SourceName", "ProviderName")), _flat),
     (lambda item: "EventCode" in item and ("LogName" in item or "SourceName" in item), _flat),
     (lambda item: _raw_event(item.get("_raw")), _flat),
 )  # fmt: skip
 
-__all__ = ["DATA", "event_of", "events_of"]
+
+def is_event(item: Object) -> bool:
+    """Whether an object is of a known shape."""
+    return any(holds(item) for holds, _read in _SHAPES)
+
+
+__all__ = ["DATA", "event_of", "events_of", "is_event"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -11,9 +10,9 @@ from lxml import etree
 
 from afterpatch.parsers.events.normal import MAX_FIELDS, System, build
 from afterpatch.parsers.events.record import BadEvent, EventRecord
+from afterpatch.parsers.events.unicode import utf8
 
 MAX_EVENT = 4 << 20
-_READ = 1 << 20
 _OPEN = re.compile(rb"<Event(?=[\s>])")
 _CLOSE = b"</Event>"
 _MORE = 3  # how many `</Event>` are tried where UserData holds an Event of its own
@@ -41,6 +40,19 @@ def event_of_xml(data: bytes, place: tuple[int, int], raw: str) -> EventRecord |
         elif name not in ("", "System"):
             _leaves(part, named)
     return build(_system(system), named, values, place, raw)
+
+
+def data_of_xml(data: bytes, named: dict[str, str], values: list[str]) -> bool:
+    """Takes the values of an `<EventData>` or `<UserData>` that came without its event. False where it is no XML."""
+    try:
+        root = etree.fromstring(data, _parser())
+    except etree.XMLSyntaxError:
+        return False
+    if _local(root) == "EventData":
+        _data(root, named, values)
+    else:
+        _leaves(root, named)
+    return True
 
 
 def _parser() -> Any:
@@ -101,7 +113,7 @@ def _leaves(part: Any, named: dict[str, str]) -> None:
 def xml_events(stream: BinaryIO) -> Iterator[EventRecord | BadEvent]:
     """All events of an XML export, UTF-8 or UTF-16. Offsets are those of the text as UTF-8."""
     buffer, at, number = b"", 0, 0
-    for part in _utf8(stream):
+    for part in utf8(stream):
         buffer += part
         while (taken := _cut(buffer)) is not None:
             start, end = taken
@@ -137,21 +149,3 @@ def _cut(buffer: bytes) -> tuple[int, int] | None:
 def _second(buffer: bytes, start: int, end: int) -> bool:
     """Whether an event lacks its end: the next one begins with its own System part."""
     return buffer.count(b"<System>", start, end) > 1
-
-
-def _utf8(stream: BinaryIO) -> Iterator[bytes]:
-    """The stream as UTF-8, whatever its byte order mark says."""
-    first = stream.read(_READ)
-    name = "utf-8"
-    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        name = "utf-16"
-    if name == "utf-8":
-        yield first.removeprefix(codecs.BOM_UTF8)
-        while part := stream.read(_READ):
-            yield part
-        return
-    decoder = codecs.getincrementaldecoder(name)("replace")
-    part = first
-    while part:
-        yield decoder.decode(part).encode("utf-8", "replace")
-        part = stream.read(_READ)
