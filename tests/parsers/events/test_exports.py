@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -347,3 +349,80 @@ def test_any_bytes_end(data: bytes) -> None:
     for head in (b"", b"{", b"[", b"<Event>", b"ElfFile\0"):
         for one in read_events(head + data):
             assert isinstance(one, EventRecord | BadEvent)
+
+
+def told(provider: str, number: int, message: str, **more: object) -> dict[str, str]:
+    """The fields of an event whose exporter gives its sentence and nothing else."""
+    flat = {**NXLOG, "SourceName": provider, "EventID": number, "Message": message, **more}
+    for name in DATA:
+        del flat[name]
+    return dict(only(orjson.dumps(flat)).fields)
+
+
+def test_cmdlets_are_read_out_of_the_sentence() -> None:
+    given = '-Mailbox "user1" -FilePath "\\\\localhost\\C$\\example.aspx"'
+    text = f"Cmdlet suceeded. Cmdlet New-MailboxExportRequest, parameters {given}."
+    fields = told("MSExchange CmdletLogs", 1, text)
+    assert (fields["cmdlet.name"], fields["cmdlet.result"]) == ("New-MailboxExportRequest", "success")
+    assert fields["cmdlet.parameters"] == f" {given}"
+    failed = told("MSExchange CmdletLogs", 8, "Task Get-App throwing unhandled exception: System.InvalidCastException: x")
+    assert (failed["cmdlet.name"], failed["ExceptionType"]) == ("Get-App", "System.InvalidCastException")
+
+
+def test_values_that_follow_a_missing_description() -> None:
+    text = (
+        "The description for Event ID 1 from source MSExchange CmdletLogs cannot be found.\r\n\r\nThe following "
+        "information was included with the event: \r\n\r\nGet-Mailbox\r\n{Identity=user1}\r\nexample.local/Users/admin1\r\n\r\n"
+        "The message resource is x"
+    )
+    fields = told("MSExchange CmdletLogs", 1, text)
+    assert (fields["cmdlet.name"], fields["cmdlet.parameters"]) == ("Get-Mailbox", ' -Identity "user1"')
+    assert fields["cmdlet.caller"] == "example.local/Users/admin1"
+
+
+def test_cmdlet_values_joined_by_commas() -> None:
+    joined = (
+        'New-MailboxExportRequest, -Mailbox "a, b" -Name "x", example.local/Users/admin1, S-1-5-21-1-2-3-500, '
+        "S-1-5-21-1-2-3-500, ServerRemoteHost-EMC, 2084 w3wp, , 38, 00:00:02"
+    )
+    payload = orjson.dumps({"EventData": {"Data": joined, "Binary": ""}}).decode()
+    record = only(orjson.dumps({**EVTXECMD, "Provider": "MSExchange CmdletLogs", "EventId": 1, "Payload": payload}))
+    assert (record.fields["cmdlet.name"], record.fields["cmdlet.caller"]) == (
+        "New-MailboxExportRequest",
+        "example.local/Users/admin1",
+    )
+    assert record.fields["cmdlet.parameters"] == ' -Mailbox "a, b" -Name "x"'
+
+
+SENTENCES = yaml.safe_load(Path(__file__).with_name("sentences.yml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", SENTENCES, ids=lambda case: f"{case['provider']}-{case['event_id']}")
+def test_sentences_tell_the_values(case: dict[str, Any]) -> None:
+    fields = told(case["provider"], case["event_id"], case["text"])
+    assert {name: fields.get(name) for name in case["wanted"]} == case["wanted"]
+
+
+def test_values_of_the_record_win_over_its_sentence() -> None:
+    text = "Process Create:\nImage: C:\\other.exe\nCommandLine: y"
+    assert told("Microsoft-Windows-Sysmon", 1, text, Image="C:\\real.exe")["Image"] == "C:\\real.exe"
+
+
+def test_winlogbeat_positions_are_no_names() -> None:
+    values = [
+        "New-MailboxExportRequest",
+        '-Mailbox "user1"',
+        "example.local/Users/admin1",
+        "S-1-5-18",
+        "S-1-5-18",
+        "ECP",
+        "1",
+        "",
+        "3",
+    ]
+    data = {f"param{place}": value for place, value in enumerate(values, 1) if value}
+    log = {**BEATS["winlog"], "provider_name": "MSExchange CmdletLogs", "event_id": 1, "event_data": data}  # type: ignore[dict-item]
+    record = only(orjson.dumps({**BEATS, "winlog": log}))
+    assert record.fields["Data"].split("\n") == values
+    assert record.fields["cmdlet.caller"] == "example.local/Users/admin1"
+    assert not [name for name in record.fields if name.startswith("param")]

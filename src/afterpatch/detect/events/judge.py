@@ -16,8 +16,8 @@ from afterpatch.parsers.events.record import EventRecord
 # What every finding of an event tells besides its subject.
 SEEN_FIELDS = (
     "source.ip", "user.name", "target.user", "host.name", "process.path", "process.command", "process.parent",
-    "file.path", "service.name", "cmdlet.name", "cmdlet.parameters", "event.id", "event.channel", "url.page",
-    "ExceptionType",
+    "process.parent.command", "file.path", "service.name", "cmdlet.name", "cmdlet.parameters", "event.id", "event.channel",
+    "url.page", "ExceptionType", "source.host", "target.host", "TargetDomainName", "TaskContent", "NewValue",
 )  # fmt: skip
 SUBJECT = ("host.name",)  # of rules that name none
 BRIEF = 240

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from ipaddress import ip_address
 from types import MappingProxyType
 
 import yaml
@@ -23,6 +24,16 @@ def derived_fields() -> Mapping[str, tuple[str, ...]]:
     """Our field names -> the event's fields that may answer (derived.yml)."""
     text = files(__package__).joinpath("derived.yml").read_text("utf-8")
     return MappingProxyType({name: tuple(columns) for name, columns in yaml.safe_load(text).items()})
+
+
+def _address(text: str) -> str:
+    """An address without port and brackets, "" for anything else: fields of the same name hold other things too."""
+    shown = clean_address(text) if text not in _NONE else ""
+    try:
+        ip_address(shown.partition("%")[0])
+    except ValueError:
+        return ""
+    return shown
 
 
 def _plain(name: str) -> str:
@@ -131,7 +142,7 @@ class EventView:
             found = found or ("",)
             shown = values[0].strip()
             if name == "source.ip":
-                shown = clean_address(shown) if shown not in _NONE else ""
+                shown = _address(shown)
             if shown not in _NONE:
                 return (shown,)
         return found

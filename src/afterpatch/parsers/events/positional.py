@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from afterpatch.parsers.cmdlets import normal_parameters
+from afterpatch.parsers.events.wording import named_fields, values_of, web_fields
 
 Fields = dict[str, str]
 _CMDLET = re.compile(r"[A-Za-z]{2,32}-[A-Za-z][A-Za-z0-9]{1,127}\Z")
@@ -21,6 +22,12 @@ _EXCEPTION = re.compile(r"\b((?:[A-Z]\w{0,63}\.){1,8}\w{0,80}Exception)\b")
 _BUILD = re.compile(r"\b(\d{2}\.\d{2}\.\d{4}\.\d{3})\b")
 _ADDRESS = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}\Z|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]{2,60}(?:%\d{1,4})?\Z")
 _DETAIL = re.compile(r"^[ \t]{0,8}([A-Za-z]{3,24})=(.{0,4000})$", re.MULTILINE)
+# cmdlet, parameters, caller, the two SIDs, host application
+_JOINED = re.compile(
+    r"([A-Za-z]{2,32}-[A-Za-z][A-Za-z0-9]{1,127}), ?(.{0,60000}?), ?([^,\n]{0,300}), ?(S-1-[\d-]{1,180}), ?(S-1-[\d-]{1,180}), ?"
+    r"([^,]{0,200})",
+    re.DOTALL,
+)
 MAX_TEXT = 64_000
 
 
@@ -57,8 +64,19 @@ def add_names(provider: str, event_id: int, values: Sequence[str], fields: Field
     known = namings()
     key = provider.lower()
     naming = known.get((key, event_id)) or known.get((key, 0))
+    text = fields.get("Message", "")
     if naming is None:
+        if text and not values:
+            _add_told(named_fields(provider, event_id, text), fields)
         return
+    if text and not values:
+        values = values_of(naming.reader, text)
+        if values:
+            fields.setdefault("Data", "\n".join(values))
+        elif naming.reader == "web_event":
+            _add_told(web_fields(text), fields)
+    elif len(values) == 1:
+        values = _cut_apart(values[0]) or values
     for name, value in zip(naming.names, values, strict=False):
         if name:
             fields.setdefault(name, value)
@@ -66,6 +84,18 @@ def add_names(provider: str, event_id: int, values: Sequence[str], fields: Field
         READERS[naming.reader](values, fields)
     if naming.message and "Message" not in fields:
         fields["Message"] = _filled(naming.message, fields)
+
+
+def _add_told(told: Mapping[str, str], fields: Fields) -> None:
+    """Adds what a text tells, where the record itself does not."""
+    for name, value in told.items():
+        fields.setdefault(name, value)
+
+
+def _cut_apart(text: str) -> list[str]:
+    """The values of a cmdlet event that an exporter joined by commas (EvtxECmd); [] where it is none."""
+    found = _JOINED.match(text[:MAX_TEXT])
+    return [value.strip() for value in found.groups()] if found else []
 
 
 def _filled(template: str, fields: Mapping[str, str]) -> str:
@@ -129,8 +159,13 @@ def _database(values: Sequence[str], fields: Fields) -> None:
 
 def _details(values: Sequence[str], fields: Fields) -> None:
     """Classic PowerShell events: `Name=value` lines in the last value."""
-    for name, value in _DETAIL.findall("\n".join(values)[:MAX_TEXT]):
+    text = "\n".join(values) or fields.get("Message", "")
+    for name, value in _DETAIL.findall(text[:MAX_TEXT]):
         fields.setdefault(name, value.strip())
+
+
+def _nothing(_values: Sequence[str], _fields: Fields) -> None:
+    """Names alone are enough."""
 
 
 READERS: Mapping[str, Callable[[Sequence[str], Fields], None]] = MappingProxyType({
@@ -140,4 +175,6 @@ READERS: Mapping[str, Callable[[Sequence[str], Fields], None]] = MappingProxyTyp
     "web_event": _web_event,
     "database": _database,
     "details": _details,
+    "module": _nothing,
+    "product": _nothing,
 })  # fmt: skip

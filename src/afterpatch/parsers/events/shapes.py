@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
 
 from afterpatch.parsers.events.normal import DATA, MAX_FIELDS, System, as_text, build, data_of, from_object
+from afterpatch.parsers.events.positional import named_providers
 from afterpatch.parsers.events.record import EventRecord
 from afterpatch.parsers.events.templates import named_by_position
 from afterpatch.parsers.events.xmlevents import data_of_xml, event_of_xml
@@ -115,15 +115,15 @@ def _rendered(item: Object, place: Place, raw: str) -> EventRecord | None:
 
 
 def _velociraptor(item: Object, place: Place, raw: str) -> EventRecord | None:
-    record = from_object({name: part for name, part in item.items() if name != "Message"}, place, raw)
-    return _with_message(record, item)
+    return from_object({name: {"Message": part} if name == "Message" else part for name, part in item.items()}, place, raw)
 
 
-def _with_message(record: EventRecord, item: Object) -> EventRecord:
+def _told(data: dict[str, str], item: Object) -> dict[str, str]:
+    """The values, and the sentence that Windows shows of the event where the exporter gives it."""
     message = item.get("Message") or item.get("message")
-    if isinstance(message, str) and message and "Message" not in record.fields:
-        return replace(record, fields={**record.fields, "Message": message})
-    return record
+    if isinstance(message, str) and message:
+        data.setdefault("Message", message)
+    return data
 
 
 def _level(value: object) -> str:
@@ -157,11 +157,15 @@ def _strings(part: Object) -> dict[str, str]:
     return {name: as_text(value) for name, value in list(part.items())[:MAX_FIELDS]}
 
 
-def _positional(data: dict[str, str]) -> list[str]:
-    """Winlogbeat names values without names `param1`, `param2` ...: given as positions too. Empty ones are left out of
-    the record: a gap is an empty value where more follow."""
+def _positional(data: dict[str, str], provider: str) -> list[str]:
+    """Winlogbeat names values without names `param1`, `param2` ...: given as positions too, and no names where the
+    provider is known to have none. Empty ones are left out of the record: a gap is an empty value."""
     numbers = [int(name[5:]) for name in data if _PARAM.match(name)]
-    return [data.get(f"param{number}", "") for number in range(1, min(max(numbers, default=0), MAX_FIELDS) + 1)]
+    values = [data.get(f"param{number}", "") for number in range(1, min(max(numbers, default=0), MAX_FIELDS) + 1)]
+    if provider.lower() in named_providers():
+        for number in numbers:
+            del data[f"param{number}"]
+    return values
 
 
 def _beats(item: Object, place: Place, raw: str) -> EventRecord | None:
@@ -179,7 +183,8 @@ def _beats(item: Object, place: Place, raw: str) -> EventRecord | None:
         time=_first(item, "@timestamp"),
         extra=(("Execution_ProcessID", _first(process, "pid")), ("Task", _first(log, "task"))),
     )
-    return _with_message(build(system, data, _positional(data), place, raw), item)
+    values = _positional(data, system.provider)
+    return build(system, _told(data, item), values, place, raw)
 
 
 def _old_beats(item: Object, place: Place, raw: str) -> EventRecord | None:
@@ -193,7 +198,8 @@ def _old_beats(item: Object, place: Place, raw: str) -> EventRecord | None:
         record_id=_first(item, "record_number"),
         time=_first(item, "@timestamp"),
     )
-    return _with_message(build(system, data, _positional(data), place, raw), item)
+    values = _positional(data, system.provider)
+    return build(system, _told(data, item), values, place, raw)
 
 
 _FLAT_SYSTEM = frozenset((
@@ -228,7 +234,7 @@ def _flat(item: Object, place: Place, raw: str) -> EventRecord | None:
         record_id=_first(item, "RecordNumber", "EventRecordID", "EventRecordId", "RecordID"),
         time=_time(_first(item, "EventTime", "TimeCreated", "TimeGenerated", "_time", "@timestamp")),
     )
-    return _with_message(build(system, data, values, place, raw), item)
+    return build(system, _told(data, item), values, place, raw)
 
 
 def _filled(item: Object) -> Object:
@@ -303,7 +309,8 @@ def _get_winevent(item: Object, place: Place, raw: str) -> EventRecord | None:
         time=_time(_first(created, "DateTime", "value") if isinstance(created, Mapping) else as_text(created)),
     )
     data = named_by_position(system.provider, system.event_id, values)
-    return _with_message(build(system, data, () if data else values, place, raw), item)
+    values = () if data else values
+    return build(system, _told(data, item), values, place, raw)
 
 
 def _has(*names: str) -> Callable[[Object], bool]:
