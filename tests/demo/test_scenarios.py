@@ -21,8 +21,7 @@ NAMES = [scenario.name for scenario in SCENARIOS]
 DAY = timedelta(days=1)
 _ADDRESS = r"(?<![\w./])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w./]|\.\d)"
 ALLOWED = [
-    ipaddress.ip_network(text)
-    for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "10.0.0.0/24", "127.0.0.0/8")
+    ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "10.0.0.0/24", "127.0.0.0/8")
 ]
 
 
@@ -115,9 +114,7 @@ def test_chains_and_actors_leave_rows_in_their_time(written: Written, name: str)
         assert all(address in text for address in actor.addresses)
     for mailbox in truth.mailboxes:
         assert mailbox in text or mailbox.replace("@", "%40") in text
-    assert (truth.verdict == "compromised") is any(
-        stage not in ("probed", "attempted") for stage in truth.stages.values()
-    )
+    assert (truth.verdict == "compromised") is any(stage not in ("probed", "attempted") for stage in truth.stages.values())
     assert folder.is_dir()
 
 
@@ -219,9 +216,7 @@ def test_the_incident_holds_the_published_lines(written: Written) -> None:
 def test_theft_grows_in_the_rows_and_names_the_mailbox_behind(written: Written) -> None:
     _, truth = written("ssrf-theft")
     size = columns("httpproxy").index("ResponseBytes")
-    proxied = [
-        next(csv.reader([line])) for item in truth.planted if "\\HttpProxy\\" in item.path for line in item.lines
-    ]
+    proxied = [next(csv.reader([line])) for item in truth.planted if "\\HttpProxy\\" in item.path for line in item.lines]
     sizes = [int(values[size]) for values in proxied if values[0] < "2021-01-07"]
     assert sizes == sorted(sizes)
     assert len(sizes) == 8

@@ -59,9 +59,7 @@ def test_permission_errors_are_notices(kit: SimpleNamespace, tmp_path: Path, one
     locked.chmod(0o700)
 
 
-def test_errors_of_the_file_system_are_notices(
-    kit: SimpleNamespace, one: One, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_of_the_file_system_are_notices(kit: SimpleNamespace, one: One, monkeypatch: pytest.MonkeyPatch) -> None:
     scandir, real_open = os.scandir, os.open
 
     def no_scan(path: str) -> object:

@@ -160,9 +160,7 @@ def test_a_deflate_bomb_is_refused_by_its_declared_size(tmp_path: Path, monkeypa
     assert _reasons(collection) == ["notice.expansion-bound"]
 
 
-def test_a_bomb_that_lies_about_its_size_is_stopped_while_reading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bomb_that_lies_about_its_size_is_stopped_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _zip(tmp_path / "a.zip", [("bomb.log", bytes(8 * limits.MIB))])
     data = bytearray(path.read_bytes())
     at = data.index(b"PK\x01\x02")
@@ -236,9 +234,7 @@ def test_encrypted_and_unsupported_members_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", [False, True])
-def test_an_encrypted_velociraptor_container_is_refused_clearly(
-    folder: bool, tmp_path: Path, kit: SimpleNamespace
-) -> None:
+def test_an_encrypted_velociraptor_container_is_refused_clearly(folder: bool, tmp_path: Path, kit: SimpleNamespace) -> None:
     inner = _zip(tmp_path / "data.zip", [("secret.json", b"1")])
     data = bytearray(inner.read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1
@@ -403,4 +399,3 @@ def test_random_damage_never_ends_in_anything_but_a_typed_error(tmp_path: Path, 
                 with contextlib.suppress(EvidenceError):
                     read_bounded(artifact.locator, 1 << 20)
             path.unlink()
-

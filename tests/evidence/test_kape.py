@@ -65,7 +65,7 @@ def test_a_copy_log_without_copies_is_named(kit: SimpleNamespace, tmp_path: Path
 
 def test_a_damaged_copy_log_costs_only_its_rows(kit: SimpleNamespace, tmp_path: Path) -> None:
     kit.tree(tmp_path, kit.plain)
-    damaged = kit.copy_log().replace(b"2021-03-02 10:00:00.1234567", b"yesterday") + b"\x00\xff,\r\n\"open"
+    damaged = kit.copy_log().replace(b"2021-03-02 10:00:00.1234567", b"yesterday") + b'\x00\xff,\r\n"open'
     (tmp_path / "2021_CopyLog.csv").write_bytes(damaged)
     artifacts = [item for item in collect([str(tmp_path)]).artifacts if item.kind == "iis"]
     assert all(item.created is None and item.modified is not None and item.times_original for item in artifacts)

@@ -167,9 +167,7 @@ def test_rotated_logs_are_opened_in_folders_and_archives(kit: SimpleNamespace, t
     outer = kit.zipped(tmp_path / "o.zip", kit.plain, {
         "C/inetpub/logs/LogFiles/W3SVC1/u_ex210301.log.gz": gzip.compress(kit.IIS)})  # fmt: skip
     inner = [item for item in collect([str(outer)]).artifacts if item.shown.endswith(".gz")]
-    assert [(item.path, item.kind) for item in inner] == [
-        ("C:\\inetpub\\logs\\LogFiles\\W3SVC1\\u_ex210301.log", "iis")
-    ]
+    assert [(item.path, item.kind) for item in inner] == [("C:\\inetpub\\logs\\LogFiles\\W3SVC1\\u_ex210301.log", "iis")]
     with open_locator(inner[0].locator) as stream:
         assert stream.read() == kit.IIS
 

@@ -59,9 +59,7 @@ def test_filters_handlers_pools() -> None:
     assert not iis.is_stock_handler("PageHandlerFactory-Integrated-4.0", "*.css", "System.Web.UI.PageHandlerFactory")
     isapi = "C:\\Windows\\Microsoft.NET\\Framework64\\v4.0.30319\\aspnet_isapi.dll"
     assert iis.is_stock_handler("AboMapperCustom-5782", "*.xml", modules="IsapiModule", script_processor=isapi)
-    assert not iis.is_stock_handler(
-        "AboMapperCustom-5782", "*.xml", modules="IsapiModule", script_processor="C:\\x.dll"
-    )
+    assert not iis.is_stock_handler("AboMapperCustom-5782", "*.xml", modules="IsapiModule", script_processor="C:\\x.dll")
     assert iis.is_stock_application_pool("msexchangeowaapppool")
     assert not iis.is_stock_application_pool("MSExchangeOWAAppPool2")
     assert iis.is_stock_clr_config(INSTALL + "bin\\MSExchangeSyncAppPool_CLRConfig.config", INSTALL)

@@ -39,10 +39,7 @@ def test_the_shipped_table_is_sorted_unique_and_complete() -> None:
 def test_every_shipped_value_is_of_the_type_it_claims() -> None:
     for item in carried():
         if item.type not in {"service", "file-extension", "user-agent", "file-name"}:
-            assert (
-                guess(item.value.replace("\\", "C:\\", 1) if item.type in {"path", "folder"} else item.value)
-                == item.type
-            )
+            assert guess(item.value.replace("\\", "C:\\", 1) if item.type in {"path", "folder"} else item.value) == item.type
 
 
 def test_a_shipped_path_that_exchange_itself_ships_says_so() -> None:
@@ -236,9 +233,7 @@ def test_every_shipped_indicator_for_logs_is_found_by_its_literal() -> None:
 
 
 @given(st.lists(st.ip_addresses(v=4), max_size=20), st.lists(st.integers(8, 31), max_size=6), st.integers(0, 2**32 - 1))
-def test_network_matching_agrees_with_the_slow_way(
-    addresses: list[ipaddress.IPv4Address], lengths: list[int], seed: int
-) -> None:
+def test_network_matching_agrees_with_the_slow_way(addresses: list[ipaddress.IPv4Address], lengths: list[int], seed: int) -> None:
     source = random.Random(seed)
     networks = [ipaddress.ip_network((source.getrandbits(32), length), strict=False) for length in lengths]
     usable = []

@@ -65,9 +65,7 @@ def test_csv_with_a_heading(tmp_path: Path) -> None:
 
 
 def test_csv_without_a_heading_and_with_another_delimiter(tmp_path: Path) -> None:
-    found, _ = load(
-        tmp_path, "seen in spring;ip;198.51.100.7\nremark;domain;evil.example\nother;md5;" + "0" * 32 + "\n"
-    )
+    found, _ = load(tmp_path, "seen in spring;ip;198.51.100.7\nremark;domain;evil.example\nother;md5;" + "0" * 32 + "\n")
     assert found == {"198.51.100.7": "ip", "evil.example": "domain", "0" * 32: "md5"}
 
 
@@ -244,9 +242,7 @@ def test_misp_attribute_list(tmp_path: Path) -> None:
 def test_double_keys_are_counted(tmp_path: Path) -> None:
     _, notices = load(
         tmp_path,
-        '{"type": "bundle", "type": "bundle", "objects": ['
-        + json.dumps(pattern("[url:value = 'http://a.example/']"))
-        + "]}",
+        '{"type": "bundle", "type": "bundle", "objects": [' + json.dumps(pattern("[url:value = 'http://a.example/']")) + "]}",
     )
     assert notices == {"notice.indicator-double-key": 1}
 

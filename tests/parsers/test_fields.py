@@ -101,12 +101,8 @@ def test_query_of_the_front_end_log_keeps_one_question_mark() -> None:
 
 
 def test_user_agents_of_both_logs_compare_equal() -> None:
-    iis = derive(
-        "iis", {"cs(User-Agent)": "Mozilla/5.0+(compatible;+x/2.1;++http://example.com/b)+(KHTML,+like+Gecko)"}
-    )
-    proxy = derive(
-        "httpproxy", {"UserAgent": "Mozilla/5.0 (compatible; x/2.1; +http://example.com/b) (KHTML  like Gecko)"}
-    )
+    iis = derive("iis", {"cs(User-Agent)": "Mozilla/5.0+(compatible;+x/2.1;++http://example.com/b)+(KHTML,+like+Gecko)"})
+    proxy = derive("httpproxy", {"UserAgent": "Mozilla/5.0 (compatible; x/2.1; +http://example.com/b) (KHTML  like Gecko)"})
     assert iis.get("user_agent") == proxy.get("user_agent")
     assert iis.get("user_agent") == ("Mozilla/5.0 (compatible; x/2.1; +http://example.com/b) (KHTML like Gecko)",)
 
@@ -221,8 +217,7 @@ def test_keys_inside_columns() -> None:
 
 @given(
     kind=st.sampled_from(kinds()),
-    text=st.text(max_size=40)
-    | st.sampled_from(["%", "%u", "%uD800", "%zz", "~", "ServerInfo~/", "[", "a]@[", "::ffff:"]),
+    text=st.text(max_size=40) | st.sampled_from(["%", "%u", "%uD800", "%zz", "~", "ServerInfo~/", "[", "a]@[", "::ffff:"]),
 )
 def test_nothing_in_a_value_makes_a_field_raise(kind: str, text: str) -> None:
     from afterpatch.parsers import formats

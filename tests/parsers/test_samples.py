@@ -69,9 +69,7 @@ def test_forged_anchors_of_the_chain() -> None:
     paths = [view.get("anchor.path") for view in views]
     assert ("/ecp/proxyLogon.ecp",) in paths
     assert ("241",) in [view.get("http.status") for view in views]
-    assert {view.get("anchor.host") for view in views if view.get("anchor.path") != ("",)} == {
-        ("exch01.example.local",)
-    }
+    assert {view.get("anchor.host") for view in views if view.get("anchor.path") != ("",)} == {("exch01.example.local",)}
 
 
 def test_incident_report_yields_its_log_lines() -> None:
@@ -135,9 +133,7 @@ def test_mitigation_rules_in_a_file_that_is_not_well_formed() -> None:
         "RequestBlockingRule1",
         "PowerShell - inbound",
     ]
-    assert {rule.conditions[0]["pattern"] for rule in config.sections.rewrite_rules} == {
-        "(?=.*autodiscover)(?=.*powershell)"
-    }
+    assert {rule.conditions[0]["pattern"] for rule in config.sections.rewrite_rules} == {"(?=.*autodiscover)(?=.*powershell)"}
     assert config.sections.machine_keys[0].get("validationKey") == "AutoGenerate,IsolateApps"
 
 

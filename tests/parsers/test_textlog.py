@@ -61,9 +61,7 @@ def test_nul_padding_is_one_bad_line_and_nuls_inside_are_removed() -> None:
 
 
 def test_line_of_more_than_a_mebibyte_is_bad_and_the_next_one_is_read() -> None:
-    data = (
-        FIELDS + b"x" * (LIMIT + 1) + b"\n" + ROW + b"\n" + b"2021-03-03 06:59:10 /" + b"a" * (LIMIT - 30) + b" ::1\n"
-    )
+    data = FIELDS + b"x" * (LIMIT + 1) + b"\n" + ROW + b"\n" + b"2021-03-03 06:59:10 /" + b"a" * (LIMIT - 30) + b" ::1\n"
     outcomes, counts = read(data)
     assert counts.bad == {"too-long": 1}
     assert isinstance(outcomes[2], Record)

@@ -124,9 +124,7 @@ FINDINGS = (
             stage="used",
             detection="00000000-0000-4000-8000-000000000010",
             count=index + 1,
-            subject=Subject(
-                ip=("198.51.100.23", "203.0.113.7", "203.0.113.90")[index % 3], url="/aspnet_client/discover.aspx"
-            ),
+            subject=Subject(ip=("198.51.100.23", "203.0.113.7", "203.0.113.90")[index % 3], url="/aspnet_client/discover.aspx"),
         )
         for index in range(14)
     ),
@@ -140,9 +138,7 @@ FINDINGS = (
         confidence="low",
         subject=Subject(ip="192.0.2.55", url="https://mail.example.com/autodiscover/autodiscover.json?@example.org"),
     ),
-    finding(
-        50, "Memory of the log-on process dumped", "high", at(4, 2, 10), subject=Subject(path="C:\\root\\lsass.dmp")
-    ),
+    finding(50, "Memory of the log-on process dumped", "high", at(4, 2, 10), subject=Subject(path="C:\\root\\lsass.dmp")),
     *(
         finding(
             60 + index,
@@ -151,9 +147,7 @@ FINDINGS = (
             at(4, 9 + index),
             detection="rare-page",
             origin="check",
-            explanation=message(
-                "check.rare-page.explain-unknown", page=f"/owa/auth/page{index}.aspx", clients=index + 1
-            ),
+            explanation=message("check.rare-page.explain-unknown", page=f"/owa/auth/page{index}.aspx", clients=index + 1),
             subject=Subject(url=f"/owa/auth/page{index}.aspx"),
         )
         for index in range(2)
@@ -327,16 +321,12 @@ def plain_server(name: str, state: str, confidence: str, **more: object) -> Serv
 
 def attacked() -> ServerExamination:
     """Attacks, none of which got through."""
-    one = finding(
-        901, "Autodiscover path that reaches the back end", "medium", at(5, 4), chain="proxyshell", stage="attempted"
-    )
+    one = finding(901, "Autodiscover path that reaches the back end", "medium", at(5, 4), chain="proxyshell", stage="attempted")
     return plain_server(
         "MAIL02",
         "attempted",
         "moderate",
-        chains=(
-            Chain("proxyshell", "", ("CVE-2021-34473",), "attempted", at(5, 4), at(5, 4), ("192.0.2.9",), (one.id,)),
-        ),
+        chains=(Chain("proxyshell", "", ("CVE-2021-34473",), "attempted", at(5, 4), at(5, 4), ("192.0.2.9",), (one.id,)),),
         findings=(one,),
         coverage=(Coverage("iis", 20, 100, 1000, at(1), at(19)),),
         timeline=(TimelineEntry(at(5, 4), one.title, one.subject, (one.id,)),),

@@ -46,10 +46,7 @@ def hostile(value: Any, next_value: Callable[[], str], name: str = "") -> Any:
     if isinstance(value, tuple):
         return tuple(hostile(one, next_value, name) for one in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        given = {
-            field.name: hostile(getattr(value, field.name), next_value, field.name)
-            for field in dataclasses.fields(value)
-        }
+        given = {field.name: hostile(getattr(value, field.name), next_value, field.name) for field in dataclasses.fields(value)}
         return dataclasses.replace(value, **given)
     return value
 

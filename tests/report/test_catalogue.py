@@ -131,9 +131,7 @@ def test_an_unknown_key_reads_as_words_with_its_values() -> None:
 def test_parts_with_missing_values_are_left_out() -> None:
     assert EN.text("verdict.summary.compromised") == "Somebody got into this server."
     text = EN.text("verdict.summary.compromised", chain="proxylogon", first="2021-03-03T05:00:00Z", count=1)
-    assert (
-        text == "Somebody got into this server through ProxyLogon (seen from 2021-03-03 05:00:00Z); 1 back door found."
-    )
+    assert text == "Somebody got into this server through ProxyLogon (seen from 2021-03-03 05:00:00Z); 1 back door found."
     assert "2 back doors" in EN.text("verdict.summary.compromised", count=2)
 
 

@@ -16,9 +16,7 @@ from afterpatch.model import EvidenceError, Examination, Finding, Notice, Server
 from afterpatch.report import document, examination_from, findings_jsonl, run_from, to_bytes
 from afterpatch.report.text import message, storable
 
-SERVER = (
-    "name product cumulative_update security_update build install_path build_basis verdict chains findings backdoors"
-)
+SERVER = "name product cumulative_update security_update build install_path build_basis verdict chains findings backdoors"
 CONTRACT = {
     "run": "version rules_version started finished command",
     "evidence[]": "source layout files bytes",
@@ -100,16 +98,12 @@ def test_the_way_back_gives_the_same_examination() -> None:
         assert run_from(stored) == RUN
 
 
-TEXT = st.text(max_size=20) | st.sampled_from(
-    [message("verdict.limit.no-ecp-server"), "notice.damaged: x", "missing.iis"]
-)
+TEXT = st.text(max_size=20) | st.sampled_from([message("verdict.limit.no-ecp-server"), "notice.damaged: x", "missing.iis"])
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 TIMES = st.none() | st.datetimes(min_value=datetime(1, 1, 2), timezones=st.just(UTC)).map(
     lambda one: one.replace(microsecond=one.microsecond // 1000 * 1000)
 )
-FINDINGS = st.builds(
-    Finding, TEXT, TEXT, TEXT, TEXT, TEXT, time=TIMES, benign_causes=TEXTS, next_steps=TEXTS, tags=TEXTS
-)
+FINDINGS = st.builds(Finding, TEXT, TEXT, TEXT, TEXT, TEXT, time=TIMES, benign_causes=TEXTS, next_steps=TEXTS, tags=TEXTS)
 VERDICTS = st.builds(Verdict, TEXT, TEXT, TEXT, TEXTS, TEXTS)
 SERVERS = st.builds(
     ServerExamination,

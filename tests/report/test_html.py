@@ -54,13 +54,9 @@ def test_hostile_values_are_shown_as_text() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_is_loaded_and_nothing_but_our_own_script_runs(language: str) -> None:
     root = page(example(), language)
-    assert not root.xpath(
-        "//link | //img | //iframe | //object | //embed | //form | //base | //script[@src] | //*[@style]"
-    )
+    assert not root.xpath("//link | //img | //iframe | //object | //embed | //form | //base | //script[@src] | //*[@style]")
     assert not [name for one in root.iter() for name in one.attrib if name.startswith("on") or name == "srcset"]
-    links = {
-        value for one in root.iter() for name, value in one.attrib.items() if name in ("href", "src", "xlink:href")
-    }
+    links = {value for one in root.iter() for name, value in one.attrib.items() if name in ("href", "src", "xlink:href")}
     assert all(link.startswith("#") for link in links)
     assert "url(" not in re.sub(r"url\(#[a-z]+\)", "", CSS.read_text(encoding="utf-8"))
 
@@ -154,8 +150,7 @@ def _many(count: int) -> tuple:  # type: ignore[type-arg]
 
 def _large() -> Examination:
     findings = tuple(
-        replace(one, evidence=tuple(replace(one.evidence[0], raw="<&\"'" * 2000) for _ in range(8)))
-        for one in _many(5000)
+        replace(one, evidence=tuple(replace(one.evidence[0], raw="<&\"'" * 2000) for _ in range(8))) for one in _many(5000)
     )
     entries = tuple(TimelineEntry(at(1) + timedelta(seconds=index), "What") for index in range(100_000))
     gaps = tuple(Gap(at(1) + timedelta(minutes=2 * i), at(1) + timedelta(minutes=2 * i + 1)) for i in range(5000))

@@ -63,11 +63,7 @@ def test_ascii_terminals_get_ascii() -> None:
 def test_hostile_values_do_not_reach_the_terminal(language: str) -> None:
     examination = hostile(example(), cycle(VALUES))
     text = render_terminal(examination, Catalogue.load(language), width=90, files=(("case", "\x1b[2J"),))
-    bad = {
-        char
-        for char in text
-        if char != "\n" and unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-    }
+    bad = {char for char in text if char != "\n" and unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}}
     assert bad == set()
     assert "\\x1b" in text
     assert "http://" not in text
@@ -91,26 +87,17 @@ def test_steps_of_one_title_are_told_once() -> None:
     steps = tuple(replace(server.chains[0].steps[0], time=at(3, hour)) for hour in (9, 7, 8))
     chains = (replace(server.chains[0], steps=steps),)
     text = render_terminal(Examination((), (replace(server, chains=chains),), (), ()), EN, width=120)
-    assert (
-        "2021-03-03 07:00:00Z  Back-end address forged in an anchor mailbox (3 times, until 2021-03-03 09:00:00Z)"
-        in text
-    )
+    assert "2021-03-03 07:00:00Z  Back-end address forged in an anchor mailbox (3 times, until 2021-03-03 09:00:00Z)" in text
 
 
 def test_severe_findings_of_no_chain_are_told() -> None:
     text = render_terminal(one_server(), EN)
-    assert (
-        text.index("What happened")
-        < text.index("[high] Memory of the log-on process dumped")
-        < text.index("Back doors")
-    )
+    assert text.index("What happened") < text.index("[high] Memory of the log-on process dumped") < text.index("Back doors")
     assert "Requests by a known vulnerability scanner" not in text
 
 
 def test_bytes_are_read_with_their_unit() -> None:
-    assert "bytes in answers to the attacker: 18\u202f220\u202f113 (18.2 MB) [estimated]" in render_terminal(
-        one_server(), EN
-    )
+    assert "bytes in answers to the attacker: 18\u202f220\u202f113 (18.2 MB) [estimated]" in render_terminal(one_server(), EN)
 
 
 def test_wrap_breaks_long_words_and_wide_characters() -> None:

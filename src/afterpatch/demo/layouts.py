@@ -32,9 +32,7 @@ class Sink(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
 
 class _Closing:
@@ -43,9 +41,7 @@ class _Closing:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
 
 
@@ -248,9 +244,7 @@ def _folder(target: Path, server: Server, several: bool) -> Path:
 LAYOUTS: dict[str, Opener] = {
     "drive": lambda target, _, server, several: DriveSink(_folder(target, server, several)),
     "loose": lambda target, _, server, several: LooseSink(_folder(target, server, several)),
-    "kape-zip": lambda target, when, server, _: KapeSink(
-        target / f"{when:%Y-%m-%dT%H%M%S}_{server.name}.zip", when, server
-    ),
+    "kape-zip": lambda target, when, server, _: KapeSink(target / f"{when:%Y-%m-%dT%H%M%S}_{server.name}.zip", when, server),
     "velociraptor-zip": lambda target, when, server, _: VelociraptorSink(
         target / f"Collection-{server.name}-{when:%Y-%m-%dT%H_%M_%SZ}.zip", when, server
     ),

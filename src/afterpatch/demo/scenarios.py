@@ -45,9 +45,7 @@ _CU19 = Server(
 _CU20 = Server(builds=builds("15.1.2242.4"), installed=utc("2021-06-05 09:31:20"))
 _CU19_APRIL = Server(builds=builds("15.1.2176.2", (utc("2021-04-17 06:00"), "15.1.2176.12")))
 _CU19_MARCH = Server(builds=builds("15.1.2176.2", (utc("2021-03-20 06:00"), "15.1.2176.9")))
-_CU23 = Server(
-    builds=builds("15.1.2507.6", (utc("2022-08-20 06:00"), "15.1.2507.12")), installed=utc("2022-05-14 10:02:51")
-)
+_CU23 = Server(builds=builds("15.1.2507.6", (utc("2022-08-20 06:00"), "15.1.2507.12")), installed=utc("2022-05-14 10:02:51"))
 _CU14 = Server(builds=builds("15.1.1847.3"), installed=utc("2019-11-02 09:12:44"))
 _2010 = Server(
     install="C:\\Program Files\\Microsoft\\Exchange Server\\V14",

@@ -124,9 +124,7 @@ def _fitted(ledgers: tuple[Ledger, ...], span: Span, seed: int, wanted: int | No
     return blocks if abs(missing) < 0.01 * wanted else at(max(1.0, scale + missing / slope))
 
 
-def _truth(
-    scenario: Scenario, seed: int, layout: str, span: Span, ledgers: tuple[Ledger, ...], planted: list[Planted]
-) -> Truth:
+def _truth(scenario: Scenario, seed: int, layout: str, span: Span, ledgers: tuple[Ledger, ...], planted: list[Planted]) -> Truth:
     boxes = dict.fromkeys(box for ledger in ledgers for box in ledger.mailboxes)
     return Truth(
         scenario=scenario.name,

@@ -110,9 +110,7 @@ STREAMS: tuple[Stream, ...] = (
     *map(_http_proxy, PROTOCOLS),
     Stream("ews", "ews", "{ex}\\Logging\\Ews\\Ews_{hour}-{n}.LOG", "hour", "request"),
     Stream("mapi-http", "mapi-http", "{ex}\\Logging\\MapiHttp\\Mailbox\\MapiHttp_{hour}-{n}.LOG", "hour", "request"),
-    Stream(
-        "ecp-server", "ecp-server", "{ex}\\Logging\\ECP\\Server\\ECPServer{day}-{n}.LOG", "day", "exchange", proof=True
-    ),
+    Stream("ecp-server", "ecp-server", "{ex}\\Logging\\ECP\\Server\\ECPServer{day}-{n}.LOG", "day", "exchange", proof=True),
     Stream(
         "ecp-activity",
         "ecp-activity",
@@ -133,9 +131,7 @@ STREAMS: tuple[Stream, ...] = (
     Stream("rps-cmdlet", "rps-cmdlet", _CMDLET + "Cmdlet\\Rps_Cmdlet_{hour}-{n}.LOG", "hour", "exchange"),
     Stream("rps-http", "rps-http", _CMDLET + "Http\\Rps_Http_{hour}-{n}.LOG", "hour", "exchange"),
     Stream("admin-audit", "admin-audit", "{ex}\\Logging\\LocalQueue\\Exchange\\audit{day}-{n}.LOG", "day", "exchange"),
-    Stream(
-        "message-tracking", "message-tracking", _TRANSPORT + "MessageTracking\\MSGTRK{day}-{n}.LOG", "day", "exchange"
-    ),
+    Stream("message-tracking", "message-tracking", _TRANSPORT + "MessageTracking\\MSGTRK{day}-{n}.LOG", "day", "exchange"),
     Stream("smtp", "smtp", _TRANSPORT + "FrontEnd\\ProtocolLog\\SmtpReceive\\RECV{day}-{n}.LOG", "day", "exchange"),
     Stream("agent-log", "agent-log", _TRANSPORT + "FrontEnd\\AgentLog\\AgentLog{day}-{n}.LOG", "day", "exchange"),
     Stream(

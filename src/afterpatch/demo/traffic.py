@@ -227,9 +227,7 @@ class Traffic:
         yield self.scribe.ecp(moment, "Get-InboxRule", path)
         yield self.scribe.ecp_activity(moment, f"HealthMailbox4f1d2e3@{self.server.domain}", path)
         probe = self._probe(moment, "", path.partition("?")[0], "POST")
-        yield self.scribe.relayed(
-            replace(probe, relay=Relay(probe.stem, path.partition("?")[2], probe.user, probe.agent))
-        )
+        yield self.scribe.relayed(replace(probe, relay=Relay(probe.stem, path.partition("?")[2], probe.user, probe.agent)))
         if ews:
             yield self._ews_probe(moment)
 

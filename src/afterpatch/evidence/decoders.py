@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
 DECODE_ERRORS: tuple[Any, ...] = (
-    zlib.error, isal_zlib.IsalError, lzma.LZMAError, OSError, EOFError, ValueError,
+    zlib.error,
+    isal_zlib.IsalError,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    ValueError,
 )
 
 
@@ -104,7 +109,13 @@ class Decoder:
     """
 
     def __init__(
-        self, kind: str, base: RandomBytes, start: int, length: int, expected: int = -1, crc: int = -1,
+        self,
+        kind: str,
+        base: RandomBytes,
+        start: int,
+        length: int,
+        expected: int = -1,
+        crc: int = -1,
         copyable: bool = False,
     ) -> None:
         self.kind, self.base, self.start, self.length = kind, base, start, length

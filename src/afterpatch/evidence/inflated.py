@@ -96,9 +96,7 @@ class InflatedBytes:
 
 
 def _restart(decoder: Decoder) -> Decoder:
-    return Decoder(
-        decoder.kind, decoder.base, decoder.start, decoder.length, decoder.expected, decoder.crc, copyable=True
-    )
+    return Decoder(decoder.kind, decoder.base, decoder.start, decoder.length, decoder.expected, decoder.crc, copyable=True)
 
 
 def random_access(decoder: Decoder) -> RandomBytes:

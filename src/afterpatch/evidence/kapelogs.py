@@ -77,9 +77,7 @@ def _known(inside: list[Spot], originals: Originals) -> dict[str, Spot]:
     return by_sha1
 
 
-def _twins(
-    spots: list[Spot], inside: list[Spot], originals: Originals, by_sha1: dict[str, Spot], book: NoticeBook
-) -> None:
+def _twins(spots: list[Spot], inside: list[Spot], originals: Originals, by_sha1: dict[str, Spot], book: NoticeBook) -> None:
     """Files KAPE left out as duplicates: their own path, the bytes of the copy, times unknown.
 
     A shadow copy of a file that has not changed since is no second file.

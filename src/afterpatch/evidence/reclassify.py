@@ -32,8 +32,7 @@ def reclassify(
         if _folder(path) == "" or DRIVE.fullmatch(_folder(path))
     ]
     artifacts = tuple(
-        _looked_at(artifact, webs.get(artifact.root, ()), logs.get(artifact.root, ()))
-        for artifact in collection.artifacts
+        _looked_at(artifact, webs.get(artifact.root, ()), logs.get(artifact.root, ())) for artifact in collection.artifacts
     )
     return replace(collection, artifacts=artifacts, notices=tuple(sorted({*collection.notices, *notices})))
 

@@ -20,9 +20,7 @@ from afterpatch.evidence.table import Table
 
 Folder = tuple[str, ...]
 SHADOW = re.compile(r"HarddiskVolumeShadowCopy(\d{1,6})", re.IGNORECASE)
-STRONG = re.compile(
-    r"(?:\\\\[.?]\\)?([A-Za-z]):\\?|([A-Za-z])\$|([A-Za-z])[ _-]?drive|drive[ _-]?([A-Za-z])", re.IGNORECASE
-)
+STRONG = re.compile(r"(?:\\\\[.?]\\)?([A-Za-z]):\\?|([A-Za-z])\$|([A-Za-z])[ _-]?drive|drive[ _-]?([A-Za-z])", re.IGNORECASE)
 WEAK = re.compile(r"([C-Zc-z])_?")  # A and B are floppy disks
 DATA_LETTERS = "CDEFGH"  # a folder `D` alone at the top, with nothing else to judge by, is taken as a drive
 VSS = re.compile(r"VSS(\d{1,6})", re.IGNORECASE)

@@ -146,8 +146,7 @@ def load_table() -> Table:
         software=_named(data["software"]),
         columns=tuple(ColumnRule(r["kind"], frozenset(n.lower() for n in r["names"])) for r in data["columns"]),
         xml=tuple(
-            XmlRule(r["kind"], r["root"].encode(), r.get("contains", "").encode(), tuple(r["extensions"]))
-            for r in data["xml"]
+            XmlRule(r["kind"], r["root"].encode(), r.get("contains", "").encode(), tuple(r["extensions"])) for r in data["xml"]
         ),
         not_web_config=tuple(data["not_web_config"]),
         shapes=tuple((row["kind"], re.compile(row["line"].encode())) for row in data["shapes"]),

@@ -61,9 +61,7 @@ def read_tar(data: RandomBytes) -> Directory:
     return Directory(tuple(members), tuple(problems))
 
 
-def _step(
-    data: RandomBytes, at: int, block: bytes, pending: _Pending, members: list[Member]
-) -> tuple[int, _Pending]:
+def _step(data: RandomBytes, at: int, block: bytes, pending: _Pending, members: list[Member]) -> tuple[int, _Pending]:
     """Reads one header; returns where the next stands and what is pending for it."""
     kind, size = block[156:157], _number(block[124:136])
     body = at + BLOCK

@@ -114,8 +114,17 @@ def _member(index: int, raw: tuple[bytes, bytes, bytes], shift: int) -> Member:
     modified, created = times(extra, clock, date)
     name = decode_name(raw_name, flags)
     member = Member(
-        index, name, _type(made_by >> 8, attributes, name), METHODS.get(method, "other"), offset + shift, packed, size,
-        crc, modified, created, _problem(flags, method, offset + shift),
+        index,
+        name,
+        _type(made_by >> 8, attributes, name),
+        METHODS.get(method, "other"),
+        offset + shift,
+        packed,
+        size,
+        crc,
+        modified,
+        created,
+        _problem(flags, method, offset + shift),
     )
     return judged(member)
 
@@ -179,7 +188,12 @@ def times(extra: bytes, clock: int, date: int) -> tuple[datetime | None, datetim
         return unix_time(struct.unpack("<i", unix[1:5])[0]), None
     try:
         moment = datetime(
-            1980 + (date >> 9), (date >> 5) & 15, date & 31, clock >> 11, (clock >> 5) & 63, (clock & 31) * 2,
+            1980 + (date >> 9),
+            (date >> 5) & 15,
+            date & 31,
+            clock >> 11,
+            (clock >> 5) & 63,
+            (clock & 31) * 2,
             tzinfo=UTC,
         )
     except ValueError:

@@ -30,9 +30,7 @@ def _same_file(stock: str, path: str, install_path: str) -> bool:
     """Whether a path is the stock one. Without a known install folder any folder may stand in its place."""
     stock, path = _plain(stock), _plain(path)
     if not stock.startswith("{exchange}"):
-        return (
-            _SYSTEM_DRIVE.sub("", stock) == _SYSTEM_DRIVE.sub("", path) if "%systemdrive%" in stock else stock == path
-        )
+        return _SYSTEM_DRIVE.sub("", stock) == _SYSTEM_DRIVE.sub("", path) if "%systemdrive%" in stock else stock == path
     below = stock.removeprefix("{exchange}")
     if _EXCHANGE.match(path):
         return "\\" + _EXCHANGE.sub("", path) == below
@@ -44,18 +42,14 @@ def _same_file(stock: str, path: str, install_path: str) -> bool:
 @cache
 def _section(name: str) -> tuple[tuple[str, str, str], ...]:
     """(name, path, target) of a section, as written."""
-    return tuple(
-        (row["name"], row["path"], row["target"]) for row in table("iis_baseline.csv") if row["section"] == name
-    )
+    return tuple((row["name"], row["path"], row["target"]) for row in table("iis_baseline.csv") if row["section"] == name)
 
 
 def grade_global_module(name: str, image: str, install_path: str = "") -> str:
     """One of GRADES. other-image: a stock name with another file. other-name: a stock file under another name."""
     for section, grade in (("globalModules", "stock"), ("optionalGlobalModules", "optional")):
         for stock_name, _, stock_image in _section(section):
-            if _same_file(stock_image, image, install_path) and (
-                grade == "optional" or stock_name.lower() == name.lower()
-            ):
+            if _same_file(stock_image, image, install_path) and (grade == "optional" or stock_name.lower() == name.lower()):
                 return grade
     if any(stock_name.lower() == name.lower() for stock_name, _, _ in _section("globalModules")):
         return "other-image"

@@ -138,9 +138,7 @@ class ExpectedProtection:
 def _expected() -> Mapping[str, ExpectedProtection]:
     rows = table("extended_protection.csv")
     return {
-        row["location"].lower(): ExpectedProtection(
-            row["location"], row["expected"], tuple(filter(None, row["ssl"].split(";")))
-        )
+        row["location"].lower(): ExpectedProtection(row["location"], row["expected"], tuple(filter(None, row["ssl"].split(";"))))
         for row in rows
     }
 
@@ -173,9 +171,7 @@ def grade_protection(location: str, value: str, *, ip_allow_list: bool = False) 
 
 def supports_protection(build: Build) -> bool | None:
     """Whether a build supports Extended Protection; None where a reading at CU level cannot say."""
-    firsts = {
-        builds.branch_key(first): first for first in map(Build.parse, _document()["extended_protection"]["supported"])
-    }
+    firsts = {builds.branch_key(first): first for first in map(Build.parse, _document()["extended_protection"]["supported"])}
     first = firsts.get(builds.branch_key(build))
     if first is None:
         newest = [key for key in firsts if key[:2] == (build.major, build.minor)]
@@ -192,6 +188,4 @@ def protection_by_default(build: Build) -> bool:
 def has_emergency_service(build: Build) -> bool:
     """Whether a cumulative update brings the Emergency Mitigation service."""
     firsts = [Build.parse(text) for text in _document()["emergency_service"]["since"]]
-    return any(
-        (build.major, build.minor) == (first.major, first.minor) and build.build >= first.build for first in firsts
-    )
+    return any((build.major, build.minor) == (first.major, first.minor) and build.build >= first.build for first in firsts)

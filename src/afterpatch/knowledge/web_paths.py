@@ -19,9 +19,7 @@ _SEPARATORS = re.compile(r"[\\/]+")
 _HEAD = re.compile(r"^(?:\\[?.]\\)?(?:unc\\)?(?:\\?[^\\]+\\[a-z]\$|[a-z]:)?")
 # Server-executable extensions of pages that Exchange or an intruder may have in a web folder.
 PAGE_EXTENSIONS = frozenset(
-    re.findall(
-        r"\S+", ".aspx .ashx .asmx .asax .ascx .asp .svc .soap .cshtml .vbhtml .master .rem .cer .asa .cdx .php .jsp"
-    )
+    re.findall(r"\S+", ".aspx .ashx .asmx .asax .ascx .asp .svc .soap .cshtml .vbhtml .master .rem .cer .asa .cdx .php .jsp")
 )
 
 

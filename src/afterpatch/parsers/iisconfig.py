@@ -230,9 +230,7 @@ def _applications(site: etree._Element) -> Iterator[Application]:
         if local_name(element) != "application":
             continue
         directories = tuple(
-            VirtualDirectory(
-                child.get("path", ""), child.get("physicalPath", ""), child.get("userName", ""), line_of(child)
-            )
+            VirtualDirectory(child.get("path", ""), child.get("physicalPath", ""), child.get("userName", ""), line_of(child))
             for child in element
             if local_name(child) == "virtualDirectory"
         )
@@ -259,8 +257,7 @@ def _site_log(element: etree._Element | None) -> SiteLog:
         local_time_rollover=_maybe(element.get("localTimeRollover")),
         targets=element.get("logTargetW3C", ""),
         custom=tuple(
-            CustomField(one.get("logFieldName", ""), one.get("sourceName", ""), one.get("sourceType", ""))
-            for one in fields
+            CustomField(one.get("logFieldName", ""), one.get("sourceName", ""), one.get("sourceType", "")) for one in fields
         ),
         line=line_of(element),
     )

@@ -56,9 +56,7 @@ def _without_bom(data: bytes) -> bytes:
     return data
 
 
-def _cut(
-    stream: BinaryIO, head: bytes, encoding: str | None, limit: int
-) -> Iterator[tuple[int, bytes, int, bool, bool]]:
+def _cut(stream: BinaryIO, head: bytes, encoding: str | None, limit: int) -> Iterator[tuple[int, bytes, int, bool, bool]]:
     """(offset, content, NULs, ended, long) of each line. Pieces of a long line are dropped as they come."""
     kept, size, nuls, start, position = bytearray(), 0, 0, 0, 0
     for raw_size, piece, ends in _pieces(stream, head, encoding):

@@ -14,9 +14,7 @@ from typing import BinaryIO
 from afterpatch.model import Notice
 from afterpatch.parsers.lines import physical_lines
 
-_HEAD = re.compile(
-    r"\[(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{1,4})\]\s?\[\d+\]\s?(.*)\Z", re.DOTALL | re.ASCII
-)
+_HEAD = re.compile(r"\[(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{1,4})\]\s?\[\d+\]\s?(.*)\Z", re.DOTALL | re.ASCII)
 _MOST_RUNS = 1000
 _MOST_ERRORS = 50
 _TEXT_LIMIT = 500

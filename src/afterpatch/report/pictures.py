@@ -184,9 +184,7 @@ def _timeline(
     for entry in entries:
         column = int((entry.time - scale.start).total_seconds() / scale.seconds * COLUMNS)
         cells.setdefault(chain_of(entry, findings), {}).setdefault(column, []).append(entry)
-    names = sorted(
-        cells, key=lambda chain: (chain == "", min(one.time for one in cells[chain][min(cells[chain])]), chain)
-    )
+    names = sorted(cells, key=lambda chain: (chain == "", min(one.time for one in cells[chain][min(cells[chain])]), chain))
     lanes = [_lane(name, index, cells[name], scale, findings) for index, name in enumerate(names[:MAX_LANES])]
     height = TOP + len(lanes) * LANE + 6
     return TimelinePicture(height, tuple(lanes), scale.ticks(), _blind(server, scale), scale.start, scale.end)
@@ -234,9 +232,7 @@ def question_period(server: ServerExamination) -> tuple[datetime, datetime] | No
     return (min(opened), max(ends)) if opened and ends and min(opened) < max(ends) else None
 
 
-def coverage_picture(
-    rows: Sequence[Coverage], period: tuple[datetime, datetime] | None = None
-) -> CoveragePicture | None:
+def coverage_picture(rows: Sequence[Coverage], period: tuple[datetime, datetime] | None = None) -> CoveragePicture | None:
     """The bars of all kinds that have times, or None where none has."""
     dated = [(row, row.first, row.last) for row in rows if row.first and row.last]
     if not dated:

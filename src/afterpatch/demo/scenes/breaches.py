@@ -98,9 +98,7 @@ def ssrf_theft(ledgers: tuple[Ledger, ...]) -> None:
     attack = ProxyLogon(ledger, Forger(INTRUDER, page, agent=facts()["agents"]["browser"][0]))
     box = "user02@example.com"
     first = [Theft("GetFolder", box, 2_100), Theft("FindItem", box, 48_000)]
-    attack.steal(
-        utc("2021-01-06 02:14:31.117"), [*first, *(Theft("GetItem", box, 190_000 * n) for n in range(1, 7))], 14
-    )
+    attack.steal(utc("2021-01-06 02:14:31.117"), [*first, *(Theft("GetItem", box, 190_000 * n) for n in range(1, 7))], 14)
     attack.steal(
         utc("2021-01-08 02:40:02.553"),
         [Theft("SyncFolderItems", "user09@example.com", 260_000 * n) for n in range(1, 6)],
@@ -155,9 +153,7 @@ def two_actors(ledgers: tuple[Ledger, ...]) -> None:
     two = ProxyLogon(ledger, other)
     two.knock(utc("2021-03-04 15:40:31.020"))
     two.plant(utc("2021-03-04 15:40:42.350"), f"{WEB}\\iisstart2.aspx")
-    shells.use(
-        ledger, utc("2021-03-04 15:52:10.810"), SECOND_OPERATOR, "/aspnet_client/iisstart2.aspx", (9, 11, 8, 15), ANT
-    )
+    shells.use(ledger, utc("2021-03-04 15:52:10.810"), SECOND_OPERATOR, "/aspnet_client/iisstart2.aspx", (9, 11, 8, 15), ANT)
     compiled(ledger, "owa", "~/auth", "/owa/auth/errorFEE.aspx", utc("2021-03-01 02:30:01"))
     compiled(ledger, "root", "~/aspnet_client", "/aspnet_client/iisstart2.aspx", utc("2021-03-04 15:52:11"))
     sources = (INTRUDER, OPERATOR, SECOND_INTRUDER, SECOND_OPERATOR)

@@ -19,9 +19,7 @@ WEB = "C:\\inetpub\\wwwroot\\aspnet_client"
 _MAILBOX_ID = "Email=autodiscover/autodiscover.json%3F@example.net"
 
 
-def _confused(
-    ledger: Ledger, moment: datetime, path: str, user: str = "", agent: str = TOOL_AGENT, status: int = 200
-) -> None:
+def _confused(ledger: Ledger, moment: datetime, path: str, user: str = "", agent: str = TOOL_AGENT, status: int = 200) -> None:
     """One request whose address hides a back-end path: front-end rows, and the relayed row where it got through."""
     stem, _, query = path.partition("?")
     account = user or ledger.server.machine_account
@@ -54,9 +52,7 @@ def proxyshell_export(ledgers: tuple[Ledger, ...]) -> None:
         _confused(ledger, after(start, 1.7 * number), path)
         if number > 2:
             info = {"AuthenticationType": "Kerberos", "HttpStatus": "200"}
-            row = ledger.scribe.rps_http(
-                after(start, 1.7 * number), INTRUDER, TOOL_AGENT, "example.local/Users/exadmin", **info
-            )
+            row = ledger.scribe.rps_http(after(start, 1.7 * number), INTRUDER, TOOL_AGENT, "example.local/Users/exadmin", **info)
             ledger.add([row])
     _export(ledger, after(start, 25))
     page = "/aspnet_client/hqzmvbtx.aspx"

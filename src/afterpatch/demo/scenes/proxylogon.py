@@ -90,9 +90,7 @@ class ProxyLogon:
         vdir = self.front.scribe.ids.guid()
         self._ask(moment, "GetObject", canary, "OABVirtualDirectory", host)
         listing = "Get-OabVirtualDirectory.ADPropertiesOnly=$true.Identity=$null"
-        self._commands(
-            after(moment, -0.154), canary, "GetObject", (listing, "Pipeline.1|Get-MailboxRegionalConfiguration")
-        )
+        self._commands(after(moment, -0.154), canary, "GetObject", (listing, "Pipeline.1|Get-MailboxRegionalConfiguration"))
         script = inert("external_url").decode()
         identity = f"Identity='{vdir}'"
         self._ask(after(moment, 2.23), "SetObject", canary, "OABVirtualDirectory", host)
@@ -111,7 +109,9 @@ class ProxyLogon:
         name, fqdn = self.back.server.name, self.back.server.fqdn
         folder = self.back.place("{ex}\\FrontEnd\\HttpProxy\\OAB")
         self._ask(moment, "SetObject", canary, "ResetOABVirtualDirectory", host, taken=2300)
-        new = f"WebSiteName='Default Web Site'.Server='{name}'.Role='ClientAccess'.InternalURL='https://{fqdn}/OAB'.Path='{folder}'"
+        new = (
+            f"WebSiteName='Default Web Site'.Server='{name}'.Role='ClientAccess'.InternalURL='https://{fqdn}/OAB'.Path='{folder}'"
+        )
         self._commands(
             after(moment, 0.04), canary, "SetObject",
             (

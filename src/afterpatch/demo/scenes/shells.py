@@ -36,9 +36,7 @@ def ask(
     ledger.hit(hit)
 
 
-def use(
-    ledger: Ledger, moment: datetime, client: str, page: str, gaps: Sequence[float], agent: str = OPERATOR_AGENT
-) -> datetime:
+def use(ledger: Ledger, moment: datetime, client: str, page: str, gaps: Sequence[float], agent: str = OPERATOR_AGENT) -> datetime:
     """Someone at work: the page is opened, then posted to after each gap (seconds). Returns the last moment."""
     ask(ledger, moment, client, page, agent, taken=1330)
     for number, gap in enumerate(gaps):
@@ -47,9 +45,7 @@ def use(
     return moment
 
 
-def ask_around(
-    ledger: Ledger, moment: datetime, client: str, pages: Sequence[str], present: Sequence[str] = ()
-) -> None:
+def ask_around(ledger: Ledger, moment: datetime, client: str, pages: Sequence[str], present: Sequence[str] = ()) -> None:
     """A scanner that tries known names: 302 below /owa where a page is absent, 404 elsewhere, 200 where it is there."""
     for number, page in enumerate(pages):
         missing = 302 if page.lower().startswith("/owa/") else 404

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
-from afterpatch.detect.events.plan import Candidate, Choice, EventPlan, Views
+from afterpatch.detect.events.memory import Choice
+from afterpatch.detect.events.plan import EventPlan
+from afterpatch.detect.events.program import Candidate, Views
 from afterpatch.detect.events.view import EventView
 from afterpatch.detect.plane.tally import MAX_EVENTS, MAX_GROUPS, MAX_RAW, Event, Group, LogScan, Sample
 from afterpatch.detect.sigma.mapping import EVENT_LOG
@@ -23,6 +26,31 @@ SUBJECT = ("host.name",)  # of rules that name none
 BRIEF = 240
 
 
+def sample_of(record: EventRecord, artifact: int) -> Sample:
+    """An event as a proof."""
+    return Sample(record.time or EPOCH, artifact, record.record_id, record.offset, record.raw[:MAX_RAW])
+
+
+class Found(Protocol):
+    """An event that was found in the text of a log and is parsed as far as it must be.
+
+    `data`: its named values where they are a plain list; `kind`: what stands for provider, id, channel and computer, and
+    `system` says them by their names; `record()` is the whole of it."""
+
+    @property
+    def data(self) -> Mapping[str, object] | None: ...
+
+    @property
+    def kind(self) -> object: ...
+
+    @property
+    def system(self) -> Mapping[str, str]: ...
+
+    def record(self) -> EventRecord: ...
+
+    def sample(self, artifact: int) -> Sample: ...
+
+
 class EventJudge:
     """Judges the events of one artifact into `scan`."""
 
@@ -31,28 +59,25 @@ class EventJudge:
 
     def record(self, record: EventRecord, candidates: Iterable[Candidate]) -> None:
         """Judges one event that was parsed."""
-        self.event(EventView(None, lambda: record), candidates)
-
-    def event(self, event: EventView, candidates: Iterable[Candidate]) -> None:
-        """Judges one event."""
         self._scan.judged += 1
-        self._hits(self._fired(event, candidates), event)
+        event = EventView(None, lambda: record)
+        self._hits(self._fired(event, candidates), event, lambda: sample_of(record, self._scan.artifact))
 
-    def chosen(self, event: EventView, choice: Choice) -> None:
+    def found(self, found: Found, choice: Choice) -> None:
         """Judges one event by candidates that were chosen before: events that agree in all that those rules look at are
         judged once."""
         self._scan.judged += 1
-        if choice.names is None:
-            self._hits(self._fired(event, choice.candidates), event)
+        key = choice.key(found.data, found.kind) if found.data is not None else None
+        fired = choice.recall(key) if key is not None else None
+        if fired is not None and not fired:
             return
-        key = tuple(map(event.get, choice.names))
-        fired = choice.recall(key)
+        event = EventView(found.data, found.record, found.system)
         if fired is None:
             failures = self._scan.failed.total()
             fired = tuple(self._fired(event, choice.candidates))
-            if failures == self._scan.failed.total():
+            if key is not None and failures == self._scan.failed.total():
                 choice.remember(key, fired)
-        self._hits(fired, event)
+        self._hits(fired, event, lambda: found.sample(self._scan.artifact))
 
     def _fired(self, event: EventView, candidates: Iterable[Candidate]) -> list[Candidate]:
         views = Views(event)
@@ -63,11 +88,13 @@ class EventJudge:
                 found.append(candidate)
         return found
 
-    def _hits(self, fired: Sequence[Candidate], event: EventView) -> None:
+    def _hits(self, fired: Sequence[Candidate], event: EventView, make: Callable[[], Sample]) -> None:
         if fired:
-            seen = {name: event.first(name) for name in SEEN_FIELDS}
+            sample = make()
+            seen = {name: value for name in SEEN_FIELDS if (value := event.first(name))}
+            told: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
             for candidate in fired:
-                self._hit(candidate, event, seen)
+                self._hit(candidate, event, sample, seen, told)
 
     def _matches(self, candidate: Candidate, view: object) -> bool:
         """The boundary of a detection: a bug in one rule marks it as failed and the others go on."""
@@ -79,23 +106,28 @@ class EventJudge:
             self._scan.failed[candidate.rule.rule.id] += 1
             return False
 
-    def _hit(self, candidate: Candidate, event: EventView, seen: dict[str, str]) -> None:
+    def _hit(
+        self,
+        candidate: Candidate,
+        event: EventView,
+        sample: Sample,
+        seen: dict[str, str],
+        told: dict[tuple[str, ...], tuple[tuple[str, str], ...]],
+    ) -> None:
         rule = candidate.rule.rule
-        record = event.record
-        sample = Sample(record.time or EPOCH, self._scan.artifact, record.record_id, record.offset, record.raw[:MAX_RAW])
-        names = subject_fields(rule)
-        self._group(rule.id, tuple((name, event.first(name)) for name in names)).add(EVENT_LOG, sample, seen, 0)
+        subject = tuple([(name, event.first(name)) for name in subject_fields(rule)])
+        self._group(rule.id, subject).add(EVENT_LOG, sample, seen, 0)
         wanted = self._plan.correlated.get(rule.id)
         if wanted is None:
             return
         if len(self._scan.events) >= MAX_EVENTS:
             self._scan.lost["correlation-events"] += 1
             return
-        values = ((name, event.get(name)) for name in wanted)
-        fields = tuple((name, found[0]) for name, found in values if found is not None)
-        if self._plan.brief:
+        if wanted not in told:
+            told[wanted] = tuple([(name, values[0]) for name in wanted if (values := event.get(name))])
+        if self._plan.brief and len(sample.raw) > BRIEF:
             sample = replace(sample, raw=sample.raw[:BRIEF])
-        self._scan.events.append(Event(rule.id, sample, fields))
+        self._scan.events.append(Event(rule.id, sample, told[wanted]))
 
     def _group(self, detection: str, subject: tuple[tuple[str, str], ...]) -> Group:
         key = (detection, subject)

@@ -16,13 +16,16 @@ from importlib.resources import files
 
 import yaml
 
+from afterpatch.detect.events.spelling import parts_of_fields, plain
 from afterpatch.detect.sigma.mapping import Table
 from afterpatch.detect.sigma.model import RAW, All, Item, Node, Not, Regex, Some, Text, Value
 from afterpatch.detect.sigma.regex_literals import required_runs
+from afterpatch.detect.sigma.text import fold
 
 Group = frozenset[bytes]
 Groups = tuple[Group, ...]
 
+NON_ASCII = b"\x80"  # in a group: any byte that is not ASCII, which a text with such letters holds in any case
 MIN_LENGTH = 3
 MAX_GROUP = 512
 MAX_GROUPS = 6
@@ -47,6 +50,8 @@ def common_words() -> frozenset[str]:
 @lru_cache(maxsize=1 << 16)
 def worth(literal: bytes) -> float:
     """A guess at how much a literal selects."""
+    if literal == NON_ASCII:
+        return 6.0
     words = _WORD.findall(literal.decode("ascii"))
     common = common_words()
     return sum(0.3 if word in common else min(len(word), 9) for word in words) + 0.1 * len(literal)
@@ -71,7 +76,7 @@ def _unquoted(text: str) -> bool:
 
 def _of_text(text: Text, *, bounded: bool, separator: str) -> Group:
     """The literal of a text that selects most; empty where none is long enough."""
-    found: list[bytes] = []
+    found = [NON_ASCII] if any(isinstance(part, str) and not fold(part).isascii() for part in text.parts) else []
     last = len(text.parts) - 1
     for number, part in enumerate(text.parts):
         if not isinstance(part, str):
@@ -133,9 +138,16 @@ def _of_item(item: Item, table: Table) -> Groups:
         if not source.separator:
             return ()  # a text may run from one part into the next
         separator = source.separator
-    bounded = item.field != RAW and "." not in item.field and not separator
+    bounded = item.field != RAW and "." not in item.field and not separator and plain(item.field) not in parts_of_fields()
     groups = [_some([_of_value(value, bounded=bounded, separator=separator) for value in each]) for each in item.values]
+    if item.field == RAW:
+        groups = list(map(_not_numbers, groups))
     return _every(groups) if item.every else _some(groups)
+
+
+def _not_numbers(groups: Groups) -> Groups:
+    """Groups for keywords: numbers of the system part (record, process) are not searched."""
+    return tuple(group for group in groups if not any(literal.isdigit() for literal in group))
 
 
 def necessary_groups(node: Node, table: Table) -> Groups:

@@ -2,164 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
-from afterpatch.detect.events.literals import Group, Groups, necessary_groups, required_ids, weakest
-from afterpatch.detect.events.search import Anchors
-from afterpatch.detect.events.view import EventView
+from afterpatch.detect.events.literals import Groups, necessary_groups, required_ids
+from afterpatch.detect.events.memory import Memory
+from afterpatch.detect.events.program import Candidate, Program, Way, make_program
 from afterpatch.detect.sigma.compile import CompiledRule
-from afterpatch.detect.sigma.mapping import EVENT_LOG, FieldMapping, MappedView, Source, Table, Variant
-from afterpatch.detect.sigma.model import RAW, FieldRef, Node, items_of
-from afterpatch.detect.sigma.view import FieldView
+from afterpatch.detect.sigma.mapping import EVENT_LOG, FieldMapping, Table
+from afterpatch.detect.sigma.model import FieldRef, Node, items_of
 
-NARROW = 8  # literals of a further group that are looked for before the rule is judged
 MAX_PROGRAMS = 4_096  # channel and id pairs that are remembered; an attacker can name any number of channels
-MAX_CHOICES = 4_096  # sets of candidates of a program
-MAX_KEY = 8_192  # characters of the values of one remembered result
-MAX_MEMORY = 24 << 20  # characters of all of them
-OVERHEAD = 400
 CHANNEL, EVENT_ID = "Channel", "EventID"
-_ITSELF = Source(())
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way a rule reads an event: conditions that are left beside channel and id, and how it names the fields."""
-
-    conditions: tuple[tuple[str, frozenset[str]], ...]
-    table: Table
-    mapping: FieldMapping  # of this table alone
-
-    def holds(self, view: EventView) -> bool:
-        """Whether an event is read this way."""
-        for name, wanted in self.conditions:
-            values = view.get(name)
-            if values is None or not any(value.lower() in wanted for value in values):
-                return False
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A rule in a program. `narrow`: further groups, of which each must have a literal in the text too."""
-
-    number: int
-    rule: CompiledRule
-    ways: tuple[Way, ...]
-    asked: frozenset[str]  # the fields it looks at, by the rule's names
-    narrow: tuple[tuple[bytes, ...], ...] = ()
-
-
-Key = tuple[tuple[str, ...] | None, ...]
-
-
-@dataclass(slots=True)
-class Memory:
-    """What all remembered results of a plan take together, in characters. When it is too much all are forgotten."""
-
-    used: int = 0
-    generation: int = 0
-
-    def take(self, size: int) -> None:
-        """Counts one more result."""
-        self.used += size
-        if self.used > MAX_MEMORY:
-            self.used = 0
-            self.generation += 1
-
-
-@dataclass(slots=True)
-class Choice:
-    """Some candidates of a program, and what was found when they were judged before.
-
-    `names`: every field they look at; the values of these decide. None: they look at the whole text, nothing is
-    remembered."""
-
-    candidates: tuple[Candidate, ...]
-    names: tuple[str, ...] | None
-    memory: Memory
-    memo: dict[Key, tuple[Candidate, ...]] = field(default_factory=dict)
-    generation: int = 0
-
-    def recall(self, key: Key) -> tuple[Candidate, ...] | None:
-        """What was found before for these values; None where nothing is known."""
-        if self.generation != self.memory.generation:
-            self.memo.clear()
-            self.generation = self.memory.generation
-        return self.memo.get(key)
-
-    def remember(self, key: Key, fired: tuple[Candidate, ...]) -> None:
-        """Keeps a result; long values are not worth it."""
-        size = sum(len(value) for values in key if values for value in values)
-        if size <= MAX_KEY:
-            self.memo[key] = fired
-            self.memory.take(size + OVERHEAD)
-
-
-@dataclass(slots=True)
-class Program:
-    """All that concerns the events of one channel and id."""
-
-    candidates: tuple[Candidate, ...]
-    always: frozenset[int]  # positions of candidates without literals
-    anchors: Anchors
-    by_anchor: tuple[tuple[int, ...], ...]
-    whole: bool  # a rule looks into the system part: the whole text is searched
-    memory: Memory
-    choices: dict[tuple[int, ...], Choice] = field(default_factory=dict)
-
-    def choice(self, wanted: Collection[int]) -> Choice:
-        """The candidates at these positions."""
-        key = tuple(sorted(wanted))
-        found = self.choices.get(key)
-        if found is None:
-            if len(self.choices) >= MAX_CHOICES:
-                self.choices.clear()
-            chosen = tuple(self.candidates[position] for position in key)
-            found = self.choices[key] = Choice(chosen, _names(chosen), self.memory, generation=self.memory.generation)
-        return found
-
-    def wanted(self, data: bytes) -> Collection[int]:
-        """Positions of the candidates that an event with this text (the part from the event's data on, unless
-        `whole`) may make fire."""
-        if not self.candidates:
-            return ()
-        found = self.anchors.found(data)
-        if not found:
-            return self.always
-        low = data.lower()
-        wanted = set(self.always)
-        for anchor in found:
-            for position in self.by_anchor[anchor]:
-                if position not in wanted and _narrowed(self.candidates[position].narrow, low):
-                    wanted.add(position)
-        return wanted
-
-
-def _names(candidates: tuple[Candidate, ...]) -> tuple[str, ...] | None:
-    """The fields of the event that decide whether the candidates fire; None where that is all of it."""
-    names: set[str] = set()
-    for candidate in candidates:
-        for way in candidate.ways:
-            names.update(name for name, _wanted in way.conditions)
-            for asked in candidate.asked:
-                source = way.table.sources.get(asked, _ITSELF)
-                if source is _ITSELF:
-                    names.add(asked)
-                elif source is not None:
-                    names.update((*source.columns, *source.joined))
-    return None if RAW in names else tuple(sorted(names))
-
-
-def _narrowed(groups: tuple[tuple[bytes, ...], ...], low: bytes) -> bool:
-    for group in groups:
-        for literal in group:
-            if literal in low:
-                break
-        else:
-            return False
-    return True
 
 
 @dataclass(slots=True)
@@ -176,6 +31,7 @@ class EventPlan:
     _programs: dict[tuple[str, int], Program] = field(default_factory=dict)
     _alike: dict[tuple[int, ...], Program] = field(default_factory=dict)
     _literals: dict[int, Groups] = field(default_factory=dict)
+    _by_mapping: dict[int, tuple[FieldMapping, list[int]]] = field(default_factory=dict)
 
     def program(self, channel: str, event_id: int) -> Program:
         """The program of a channel and event id."""
@@ -195,17 +51,15 @@ class EventPlan:
 
     def _chosen(self, channel: str, event_id: int) -> tuple[tuple[int, tuple[Way, ...]], ...]:
         """The rules that may fire on a channel and id, and how they read it."""
-        known: dict[int, tuple[Way, ...]] = {}
+        if not self._by_mapping:
+            for number, rule in enumerate(self.rules):  # rules of one log source share their mapping
+                self._by_mapping.setdefault(id(rule.mapping), (rule.mapping, []))[1].append(number)
         chosen = []
-        for number, rule in enumerate(self.rules):
-            if self.ids[number] is not None and event_id not in (self.ids[number] or ()):
-                continue
-            key = id(rule.mapping)  # rules of one log source share it
-            if key not in known:
-                known[key] = ways_of(rule.mapping, channel, event_id)
-            if known[key]:
-                chosen.append((number, known[key]))
-        return tuple(chosen)
+        for mapping, numbers in self._by_mapping.values():
+            ways = ways_of(mapping, channel, event_id)
+            if ways:
+                chosen += [(number, ways) for number in numbers if _concerns(self.ids[number], event_id)]
+        return tuple(sorted(chosen, key=itemgetter(0)))
 
     def _shared(self, chosen: tuple[tuple[int, tuple[Way, ...]], ...]) -> Program:
         """Events of different ids that concern the same rules in the same way share a program."""
@@ -217,26 +71,11 @@ class EventPlan:
         return self._alike[key]
 
     def _make(self, chosen: tuple[tuple[int, tuple[Way, ...]], ...]) -> Program:
-        candidates: list[Candidate] = []
-        anchors: dict[bytes, list[int]] = {}
-        always: list[int] = []
-        for number, ways in chosen:
-            groups = self._groups(number, ways)
-            position = len(candidates)
-            narrow = tuple(tuple(sorted(group)) for group in groups[1:] if len(group) <= NARROW)
-            candidates.append(Candidate(number, self.rules[number], ways, asked_of(self.conditions[number]), narrow))
-            if not groups:
-                always.append(position)
-            for literal in groups[0] if groups else ():
-                anchors.setdefault(literal, []).append(position)
-        return Program(
-            candidates=tuple(candidates),
-            always=frozenset(always),
-            anchors=Anchors(sorted(anchors), force_fallback=self.force_fallback),
-            by_anchor=tuple(tuple(anchors[literal]) for literal in sorted(anchors)),
-            memory=self.memory,
-            whole=any(RAW in self.rules[number].fields for number, _ways in chosen),
-        )
+        parts = [
+            (Candidate(number, self.rules[number], ways, asked_of(self.conditions[number])), self._groups(number, ways))
+            for number, ways in chosen
+        ]
+        return make_program(parts, self.memory, force_fallback=self.force_fallback)
 
     def _groups(self, number: int, ways: tuple[Way, ...]) -> Groups:
         """The literals of a rule; where it reads events in several ways only what holds for all."""
@@ -247,6 +86,10 @@ class EventPlan:
         if number not in self._literals:
             self._literals[number] = necessary_groups(self.conditions[number], ways[0].table)
         return self._literals[number]
+
+
+def _concerns(ids: frozenset[int] | None, event_id: int) -> bool:
+    return ids is None or event_id in ids
 
 
 def asked_of(node: Node) -> frozenset[str]:
@@ -280,29 +123,6 @@ def _way(conditions: tuple[tuple[str, frozenset[str]], ...], table: Table) -> Wa
     return Way(conditions, table, FieldMapping({EVENT_LOG: table}))
 
 
-class Views:
-    """One event as rules of different tables see it; rules of one table share what was looked up."""
-
-    __slots__ = ("_event", "_mapped")
-
-    def __init__(self, event: EventView) -> None:
-        self._event = event
-        self._mapped: dict[int, FieldView] = {}
-
-    def of(self, candidate: Candidate) -> FieldView | None:
-        """The view for a rule, None where no way of the rule serves the event."""
-        for way in candidate.ways:
-            if way.conditions and not way.holds(self._event):
-                continue
-            if not way.table.sources:
-                return self._event
-            key = id(way.table)
-            if key not in self._mapped:
-                self._mapped[key] = MappedView(self._event, way.mapping, EVENT_LOG)
-            return self._mapped[key]
-        return None
-
-
 def make_event_plan(
     rules: Sequence[CompiledRule],
     correlated: Mapping[str, tuple[str, ...]] | None = None,
@@ -317,4 +137,4 @@ def make_event_plan(
     return EventPlan(mine, conditions, ids, correlated or {}, force_fallback, brief)
 
 
-__all__ = ["Candidate", "EventPlan", "Group", "Program", "Variant", "Views", "make_event_plan", "weakest"]
+__all__ = ["Candidate", "EventPlan", "Program", "make_event_plan", "ways_of"]

@@ -18,14 +18,13 @@ import orjson
 
 from afterpatch.detect.events.head import read_head
 from afterpatch.detect.events.judge import EventJudge
-from afterpatch.detect.events.plan import Choice, EventPlan, Program
-from afterpatch.detect.events.view import EventView
+from afterpatch.detect.events.kinds import Found, Kinds, NoEventError
+from afterpatch.detect.events.plan import EventPlan
 from afterpatch.detect.plane.tally import Hour, LogScan
 from afterpatch.evidence import local_path, open_locator
 from afterpatch.model import EvidenceError, Locator
 from afterpatch.parsers.events.evtx import Batch, evtx_batches
-from afterpatch.parsers.events.normal import event_time, from_json, from_object, simple_data
-from afterpatch.parsers.events.positional import named_providers
+from afterpatch.parsers.events.normal import event_time, from_json
 from afterpatch.parsers.events.reading import HEAD, exported_events, format_of, with_head
 from afterpatch.parsers.events.record import BadEvent, EventRecord
 
@@ -110,7 +109,7 @@ class _Worker:
         self._job, self._plan, self._scan, self._slow = job, plan, scan, slow
         self._judge = EventJudge(plan, scan, reraise=os.environ.get("AFTERPATCH_RAISE") == "1")
         self._hours: dict[str, list[str | int]] = {}  # `2021-03-03T06` -> [count, first, last]
-        self._programs: dict[tuple[str, str], Program] = {}
+        self._kinds = Kinds(plan)
 
     def run(self, counted: _Counted, opened: BinaryIO) -> None:
         """Reads the log, or the piece of it."""
@@ -157,37 +156,24 @@ class _Worker:
                 self._bad(bad)
 
     def _one(self, batch: Batch, number: int, text: str) -> None:
-        head = read_head(text)
-        if head is None or self._slow or head.provider.lower() in named_providers():
+        head = None if self._slow else read_head(text)
+        kind = self._kinds.of(head) if head is not None else None
+        if head is None or kind is None:
             self._parsed(batch, number, text)
             return
-        self._seen(head.time, head.computer)
-        key = (head.channel, head.event_id)
-        program = self._programs.get(key) or self._program(key)
+        self._seen(head.time, kind.computer)
+        program = kind.program
         if not program.candidates:
             return
-        data = (text if program.whole else text[head.end :]).encode("utf-8", "surrogatepass")
-        wanted = program.wanted(data)
-        if wanted:
-            self._candidate(batch, number, text, program.choice(wanted))
-
-    def _candidate(self, batch: Batch, number: int, text: str, choice: Choice) -> None:
+        found = program.anchors.found(text[head.end :].encode("utf-8", "surrogatepass"))
+        choice = program.choice((*kind.held, *found) if kind.held else found)
+        if choice is None:
+            return
         try:
-            event = orjson.loads(text)["Event"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            event = None
-        if not isinstance(event, dict):
+            self._judge.found(Found(text, head, kind, batch, number), choice)
+        except NoEventError:
             self._scan.records -= 1
             self._bad(BadEvent(batch.offset_of(number), "event-json"))
-            return
-        view = EventView(simple_data(event), lambda: from_object(event, (number, batch.offset_of(number)), text))
-        self._judge.chosen(view, choice)
-
-    def _program(self, key: tuple[str, str]) -> Program:
-        if len(self._programs) > 10_000:
-            self._programs.clear()
-        program = self._programs[key] = self._plan.program(key[0], int(key[1]))
-        return program
 
     def _parsed(self, batch: Batch, number: int, text: str) -> None:
         record = from_json(text, (number, batch.offset_of(number)))
@@ -214,9 +200,9 @@ class _Worker:
         if self._slow:
             self._judge.record(record, program.candidates)
             return
-        wanted = program.wanted(orjson.dumps(dict(record.fields)))
-        if wanted:
-            self._judge.record(record, [program.candidates[each] for each in sorted(wanted)])
+        choice = program.choice(program.anchors.found(orjson.dumps(dict(record.fields))))
+        if choice is not None:
+            self._judge.record(record, choice.candidates)
 
     # Counts
 

@@ -17,6 +17,8 @@ from afterpatch.detect.sigma.regex_literals import parse
 
 MAX_PLACES = 4_000
 MAX_STEPS = 20_000
+MAX_KEPT = 400_000  # places in all remembered closures
+MAX_CHARS = 1_024  # characters whose places are remembered
 
 START, WORD, NEWLINE, OTHER, LAST_NEWLINE, END = range(6)
 _WORD_CHARS = frozenset(string.ascii_letters + string.digits + "_")
@@ -142,13 +144,16 @@ class Automaton:
         builder = _Builder()
         self.first = builder.sequence(tree, int(tree.state.flags), 0)
         self.places = builder.places
+        self._classes = _classes(self.places)
+        self._taking: dict[str, frozenset[int]] = {}
+        self._closures: dict[tuple[int, int], dict[int, frozenset[int]]] = {}
+        self._kept = 0
         self._forget()
 
     def _forget(self) -> None:
         self.states: list[State] = []
         self.numbers: dict[State, int] = {}
         self.moves: list[dict[str, int]] = []
-        self.tests: dict[tuple[int, str], bool] = {}
         self.steps = 0
         self._number((frozenset({self.first}), START))
 
@@ -201,33 +206,59 @@ class Automaton:
         self.steps += 1
         return after
 
-    def _moved(self, reached: set[int], char: str) -> State:
+    def _moved(self, reached: frozenset[int], char: str) -> State:
         """The state behind a character, from all places reached before it."""
-        moved = {self.places[place][3] for place in reached if self._takes(place, char)}
-        return (frozenset(moved | {self.first}), _kind(char))
+        places = self.places
+        moved = {places[place][3] for place in reached & self._takers(char)}
+        moved.add(self.first)
+        return (frozenset(moved), _kind(char))
 
-    def _takes(self, place: int, char: str) -> bool:
-        op, *rest = self.places[place]
-        if op not in _SINGLE:
-            return False
-        key = (place, char)
-        if key not in self.tests:
-            self.tests[key] = takes(op, rest[0], rest[1], char)
-        return self.tests[key]
+    def _takers(self, char: str) -> frozenset[int]:
+        """The places that take a character."""
+        found = self._taking.get(char)
+        if found is None:
+            if len(self._taking) >= MAX_CHARS:
+                self._taking.clear()
+            taking = [places for (op, argument, flags), places in self._classes if takes(op, argument, flags, char)]
+            found = self._taking[char] = frozenset().union(*taking)
+        return found
 
-    def _reachable(self, state: State, after: int) -> set[int]:
+    def _reachable(self, state: State, after: int) -> frozenset[int]:
         """All places that can be reached without a character."""
-        before = state[1]
-        reached: set[int] = set()
-        waiting = list(state[0])
+        if self._kept > MAX_KEPT:
+            self._closures.clear()
+            self._kept = 0
+        known = self._closures.setdefault((state[1], after), {})
+        for place in state[0]:
+            if place not in known:
+                known[place] = self._closure(place, state[1], after)
+                self._kept += len(known[place])
+        return frozenset().union(*map(known.__getitem__, state[0]))
+
+    def _closure(self, start: int, before: int, after: int) -> frozenset[int]:
+        """The places that are reached from one without a character, but for those that only lead on."""
+        seen: set[int] = set()
+        waiting = [start]
         while waiting:
             place = waiting.pop()
-            if place in reached:
+            if place in seen:
                 continue
-            reached.add(place)
+            seen.add(place)
             op, *rest = self.places[place]
             if op == "split":
                 waiting += rest[0]
             elif op is _c.AT and stands(rest[0], rest[1], before, after):
                 waiting.append(rest[2])
-        return reached
+        return frozenset(place for place in seen if self.places[place][0] in _SINGLE or place == 0)
+
+
+def _classes(places: list[tuple[Any, ...]]) -> list[tuple[tuple[Any, Any, int], frozenset[int]]]:
+    """The elements that take a character, each once (a repeat stands for many places of one element), with their
+    places."""
+    classes: dict[tuple[Any, int, int], tuple[tuple[Any, Any, int], list[int]]] = {}
+    for number, place in enumerate(places):
+        if place[0] in _SINGLE:
+            op, argument, flags = place[:3]
+            key = (op, argument if isinstance(argument, int) else id(argument), flags)
+            classes.setdefault(key, ((op, argument, flags), []))[1].append(number)
+    return [(element, frozenset(numbers)) for element, numbers in classes.values()]

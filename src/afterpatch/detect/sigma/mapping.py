@@ -159,14 +159,16 @@ class MappedView:
 
     def _gather(self, columns: Sequence[str]) -> tuple[str, ...] | None:
         gathered: dict[str, None] = {}
+        known = False
         for column in columns:
-            for value in self._base.get(column) or ():
-                gathered[value] = None
-        return tuple(gathered) or None
+            values = self._base.get(column)
+            known = known or values is not None
+            gathered.update(dict.fromkeys(values or ()))
+        return tuple(gathered) if known else None
 
     def _dashed(self, values: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """Empty and `-` are the same in some logs; empty comes first, so that such a field does not exist."""
-        if values is None or self._table is None or not self._table.dashes or values[0] not in ("", "-"):
+        if not values or self._table is None or not self._table.dashes or values[0] not in ("", "-"):
             return values
         return ("", "-", *(value for value in values if value not in ("", "-")))
 
@@ -213,8 +215,8 @@ def _table(spec: Mapping[str, Any], kind: str) -> Table:
     return Table(MappingProxyType(sources), kind in spec.get("dashes", ()))
 
 
-def _renamed(fields: Mapping[str, Any]) -> Table:
-    sources: dict[str, Source | None] = {}
+def _renamed(fields: Mapping[str, Any], never: Sequence[str]) -> Table:
+    sources: dict[str, Source | None] = dict.fromkeys(never)
     for name, target in fields.items():
         if isinstance(target, str):
             sources[name] = Source((target,))
@@ -225,9 +227,11 @@ def _renamed(fields: Mapping[str, Any]) -> Table:
 
 def _variant(spec: Mapping[str, Any], table: Table | None = None) -> Variant:
     conditions = tuple(
-        (name, frozenset(str(value).lower() for value in values)) for name, values in spec.items() if name != "fields"
+        (name, frozenset(str(value).lower() for value in values))
+        for name, values in spec.items()
+        if name not in ("fields", "never")
     )
-    return Variant(conditions, table or _renamed(spec.get("fields", {})))
+    return Variant(conditions, table or _renamed(spec.get("fields", {}), spec.get("never", ())))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

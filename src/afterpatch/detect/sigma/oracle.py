@@ -84,8 +84,12 @@ def _group(group: Sequence[Value], field: str, view: FieldView) -> Truth:
     result: Truth = False
     for value in group:
         if isinstance(value, Exists):
-            result = either(result, (actual[0] != "") == value.wanted)
+            result = either(result, (len(actual) > 0 and actual[0] != "") == value.wanted)
             continue
+        if isinstance(value, FieldRef) and view.get(value.field) is None:
+            result = either(result, None)
+        if isinstance(value, Null) and not actual:
+            result = True
         for text in actual:
             result = either(result, _value(value, text, view))
     return result

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from afterpatch.detect.sigma.automaton import Automaton, NotRegularError
 from afterpatch.detect.sigma.model import Regex
 from afterpatch.detect.sigma.regex_danger import danger_of
+from afterpatch.detect.sigma.regex_literals import Runs, required_runs
+from afterpatch.detect.sigma.text import fold
 
 MAX_PATTERN = 8_192
 MAX_VALUE = 64 << 10
@@ -236,7 +238,29 @@ def regex_searcher(value: Regex) -> Searcher:
     if automaton is None:
         return _backtracking(search, judged_length(value))
     short = 0 if danger.exponential else _bound(TRUSTED_WORK, danger.degree)
-    return _both(search, short, automaton)
+    return _when_held(required_runs(value.pattern, value.flags), _both(search, short, automaton))
+
+
+def _when_held(runs: Runs, searcher: Searcher) -> Searcher:
+    """The searcher for values that hold what every match holds: most do not, and the automaton is slow."""
+    if runs is None:
+        return searcher
+
+    def held(text: str) -> bool | None:
+        if len(text) <= MAX_VALUE and not _holds(runs, fold(text)):
+            return False
+        return searcher(text)
+
+    return held
+
+
+def _holds(runs: Runs, folded: str) -> bool:
+    if runs is None:
+        return True
+    if isinstance(runs, str):
+        return fold(runs) in folded
+    some = any if runs[0] == "some" else all
+    return some(_holds(part, folded) for part in runs[1])
 
 
 def _backtracking(search: Callable[[str, int, int], re.Match[str] | None], limit: int) -> Searcher:

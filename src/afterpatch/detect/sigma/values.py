@@ -237,8 +237,8 @@ def _single(value: Value, limits: Limits) -> Test:
     if isinstance(value, Compare):
         return lambda values, _view: any(compare(value, text) for text in values)
     if isinstance(value, Exists):
-        return lambda values, _view: (values[0] != "") is value.wanted
-    return lambda values, _view: "" in values
+        return lambda values, _view: bool(values and values[0]) is value.wanted
+    return lambda values, _view: not values or "" in values
 
 
 def alternatives(values: Sequence[Value], limits: Limits) -> Test:

@@ -9,8 +9,9 @@ from afterpatch.detect.sigma.model import RAW
 
 
 class FieldView(Protocol):
-    """`get` gives None where the log cannot carry the field (unknown), else one or more values: `("",)` is empty; of
-    several values any may match, and the first is the raw one."""
+    """`get` gives None where the log cannot carry the field (unknown), else its values: `("",)` is empty, `()` a field
+    that this record lacks though its log could carry it (null, and nothing else); of several values any may match, and
+    the first is the raw one."""
 
     def get(self, name: str) -> tuple[str, ...] | None: ...
 

@@ -17,15 +17,12 @@ _SHORT_STEM = 6
 _COMMON_AGENT = frozenset(
     re.findall(
         r"\S+",
-        "mozilla/5.0 applewebkit/537.36 like gecko) gecko windows nt 10.0 win64 win64; x64) khtml (khtml"
-        " compatible (compatible;",
+        "mozilla/5.0 applewebkit/537.36 like gecko) gecko windows nt 10.0 win64 win64; x64) khtml (khtml compatible (compatible;",
     )
 )
 # Page names that every server logs all day: searched together with their folder.
 _COMMON_NAMES = frozenset(
-    re.findall(
-        r"\S+", "default.aspx logon.aspx logoff.aspx error.aspx errorfe.aspx signout.aspx service.svc exchange.asmx"
-    )
+    re.findall(r"\S+", "default.aspx logon.aspx logoff.aspx error.aspx errorfe.aspx signout.aspx service.svc exchange.asmx")
 )
 _RUN = re.compile(r"[A-Za-z0-9_./:;()!@-]+", re.ASCII)
 _NAME_RUN = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)

@@ -38,9 +38,7 @@ _TLP = re.compile(r"tlp:([a-z+-]+)", re.IGNORECASE)
 def is_misp(document: Any) -> bool:
     """Whether a JSON document is an event, an answer of the API, or a list of attributes."""
     if isinstance(document, list):
-        return any(
-            isinstance(item, dict) and ("Event" in item or ("type" in item and "value" in item)) for item in document
-        )
+        return any(isinstance(item, dict) and ("Event" in item or ("type" in item and "value" in item)) for item in document)
     return isinstance(document, dict) and any(key in document for key in ("Event", "response", "Attribute"))
 
 

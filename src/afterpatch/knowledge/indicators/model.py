@@ -49,6 +49,4 @@ class Indicator:
         if moment is None:
             return True
         day = moment.date()
-        return (self.valid_from is None or self.valid_from <= day) and (
-            self.valid_until is None or day <= self.valid_until
-        )
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_until is None or day <= self.valid_until)

@@ -57,9 +57,7 @@ def take(document: Any, intake: Intake) -> None:
 
 def _groups(objects: list[dict[str, Any]], by_id: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
     """Indicator id -> name of what it indicates; a later relationship never replaces a group by a mere tool."""
-    ranked = sorted(
-        objects, key=lambda item: str(item.get("target_ref", "")).startswith(("malware", "tool")), reverse=True
-    )
+    ranked = sorted(objects, key=lambda item: str(item.get("target_ref", "")).startswith(("malware", "tool")), reverse=True)
     for item in ranked:
         if item.get("type") == "relationship" and item.get("relationship_type") == "indicates":
             target = by_id.get(str(item.get("target_ref")), {})
@@ -145,9 +143,7 @@ def _comparisons(tokens: list[tuple[str, str]], where: str, intake: Intake) -> I
         operator = tokens[position + 1][1].upper() if position + 1 < len(tokens) else ""
         negated = position > 0 and tokens[position - 1][1].upper() == "NOT"
         if not wanted or operator not in ("=", "IN", "ISSUBSET") or negated:
-            intake.refuse(
-                "indicator-unsupported-comparison", where, path.split(":")[0][:40] if not wanted else operator[:12]
-            )
+            intake.refuse("indicator-unsupported-comparison", where, path.split(":")[0][:40] if not wanted else operator[:12])
             continue
         for text in _operands(tokens, position + 2, many=operator == "IN"):
             yield wanted, re.sub(r"\\(.)", r"\1", text[1:-1])

@@ -29,9 +29,7 @@ _FIELDS |= {"confidence": _CONFIDENCE, "tlp": _TLP}
 # What lists call our types.
 _KINDS = {
     **{kind.replace("-", ""): kind for kind in TYPES},
-    **dict.fromkeys(
-        ("ipaddress", "ipv4", "ipv6", "ipsrc", "ipdst", "address", "ipv4addr", "ipv6addr", "ips", "cidr"), "ip"
-    ),
+    **dict.fromkeys(("ipaddress", "ipv4", "ipv6", "ipsrc", "ipdst", "address", "ipv4addr", "ipv6addr", "ips", "cidr"), "ip"),
     **dict.fromkeys(("domainname", "hostname", "host", "fqdn", "domains"), "domain"),
     **dict.fromkeys(("uri", "urls", "link"), "url"),
     **dict.fromkeys(("urlpath", "uripath", "urlstem"), "url-path"),
@@ -47,9 +45,7 @@ _CONFIDENCES = {"low": "low", "medium": "moderate", "moderate": "moderate", "hig
 
 def take(text: str, intake: Intake) -> None:
     """Puts the values of a CSV or text list into the intake."""
-    lines = [
-        (number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and line.lstrip()[0] != "#"
-    ]
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and line.lstrip()[0] != "#"]
     delimiter = _delimiter([line for _, line in lines[:_SAMPLE]])
     if not delimiter:
         heading = bool(lines) and _plain(lines[0][1]) in _VALUE | _KINDS.keys() and not guess(refang(lines[0][1]))

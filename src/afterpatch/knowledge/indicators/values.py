@@ -123,9 +123,7 @@ def normalise(kind: str, value: str) -> str:
         raise RefusedError("indicator-too-long")
     if kind in HASHES:
         return _hash(kind, value)
-    rule = {"ip": _ip, "domain": _domain, "url": _url, "user-agent": agent_key, "path": fold, "folder": _folder}.get(
-        kind
-    )
+    rule = {"ip": _ip, "domain": _domain, "url": _url, "user-agent": agent_key, "path": fold, "folder": _folder}.get(kind)
     found = rule(value) if rule else value.lower()
     if kind == "url-path":
         found = found.split("?")[0]

@@ -24,6 +24,7 @@ LEAST_RECORD = 28
 MOST_RECORDS = (CHUNK_SIZE - FIRST_RECORD) // LEAST_RECORD
 _ZERO = bytes(CHUNK_SIZE)
 _FREE_AT = 48
+_SIZE_AND_NUMBER = struct.Struct("<IQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,27 @@ class Chunk:
         """How many records the header says there are; 0 where it says nothing that can be believed."""
         if not self.whole or self.empty:
             return 0
-        first, last = struct.unpack_from("<2Q", self.data, 8)
-        count = int(last - first + 1)
+        first, last = self.numbers
+        count = last - first + 1
         return count if 0 < count <= MOST_RECORDS else 0
+
+    def places(self) -> dict[int, int]:
+        """Record number -> where the record begins, as far as one follows the other without damage."""
+        found: dict[int, int] = {}
+        data, at, end = self.data, FIRST_RECORD, self.data_end - LEAST_RECORD
+        while at <= end and data[at : at + 4] == RECORD:
+            size, number = _SIZE_AND_NUMBER.unpack_from(data, at + 4)
+            if size < LEAST_RECORD:
+                break
+            found[number] = at
+            at += size
+        return found
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The first and the last record number by the header."""
+        first, last = struct.unpack_from("<2Q", self.data, 8)
+        return int(first), int(last)
 
     @property
     def empty(self) -> bool:

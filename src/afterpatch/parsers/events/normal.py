@@ -39,14 +39,11 @@ SYSTEM_FIELDS = frozenset((
 _PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
-def simple_data(event: Mapping[str, object]) -> Mapping[str, object] | None:
-    """The named values of an event that has nothing but a plain list of them; None where there is more to it."""
-    data = event.get("EventData")
-    if not isinstance(data, dict) or DATA in data or len(data) > MAX_FIELDS or "UserData" in event:
-        return None
-    if not _PLAIN.issuperset(map(type, data.values())) or not SYSTEM_FIELDS.isdisjoint(data):
-        return None
-    return data
+def is_simple(data: object) -> bool:
+    """Whether the object `EventData` of an event, alone beside its system part, is a plain list of named values."""
+    if not isinstance(data, dict) or DATA in data or len(data) > MAX_FIELDS:
+        return False
+    return _PLAIN.issuperset(map(type, data.values())) and SYSTEM_FIELDS.isdisjoint(data)
 
 
 def build(system: System, data: Mapping[str, str], values: Sequence[str], place: tuple[int, int], raw: str) -> EventRecord:
