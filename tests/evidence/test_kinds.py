@@ -25,7 +25,7 @@ KINDS = {
     "mapi-http", "rca", "cmdlet", "rps-http", "admin-audit", "message-tracking", "smtp", "imap-pop", "agent-log",
     "mitigation-service", "exchange-log", "proxylogon-export", "log-excerpt", "setup-log", "iis-config",
     "iis-config-history", "web-config", "agents-config", "web-file", "compiled", "compiled-assembly", "event-log",
-    "registry-hive", "suspicious-place", "side-file", "other", "other-log",
+    "registry-hive", "server-library", "suspicious-place", "side-file", "other", "other-log",
 }  # fmt: skip
 ROW = b'"DateTime","RequestId","ClientIpAddress","UrlHost","UrlStem","RoutingHint","UserAgent","AnchorMailbox",'
 ROW += b'"HttpStatus"'

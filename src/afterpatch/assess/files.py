@@ -30,6 +30,7 @@ FILE_KINDS = frozenset(
         "web-config",
         "compiled",
         "compiled-assembly",
+        "server-library",
         "suspicious-place",
         "agents-config",
         "iis-config",

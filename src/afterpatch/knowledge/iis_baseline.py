@@ -58,6 +58,12 @@ def grade_global_module(name: str, image: str, install_path: str = "") -> str:
     return "unknown"
 
 
+def stock_images() -> frozenset[str]:
+    """File names (lower case) of the native modules and filters that IIS and Exchange bring."""
+    sections = ("globalModules", "optionalGlobalModules", "isapiFilters")
+    return frozenset(_plain(row[2]).rpartition("\\")[2] for section in sections for row in _section(section)) - {""}
+
+
 def is_stock_global_module(name: str, image: str, install_path: str = "") -> bool:
     """Whether a native module is one of Exchange's or IIS's own, by name and image, or an optional feature of IIS."""
     return grade_global_module(name, image, install_path) in ("stock", "optional")

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from afterpatch.detect.files.binary.clr import Assembly
+from afterpatch.detect.files.binary.pages import page_paths
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import fire, load_table
 from afterpatch.detect.files.names import published_name
@@ -68,6 +70,43 @@ def trace_of(item: FileItem, application: str, context: FileContext) -> Trace | 
     root = "" if application == "root" else "/" + application
     url = root + folders[0][1:] + "/" + parts[0] if folders else ""
     return Trace(parts[0], url, False, None, files_of_url(url, context.facts) if url else ())
+
+
+def traces_of_library(assembly: Assembly, item: FileItem, context: FileContext) -> dict[str, Trace]:
+    """The pages whose code a compiled library holds, as it names them itself, by the class that is the page; those that a
+    build ships are left out."""
+    application = temp_application(item.path, context) or "root"
+    root = "" if application == "root" else "/" + application
+    found = {}
+    for path, kind in page_paths(assembly).items():
+        url = root + path[1:]
+        if is_server_page(url.rpartition("/")[2]) and not is_shipped_page(url):
+            found[kind] = Trace(url.rpartition("/")[2], url, True, None, files_of_url(url, context.facts))
+    return found
+
+
+def page_door(trace: Trace, item: FileItem, context: FileContext) -> tuple[str, str, dict[str, Any]]:
+    """(path, state, finding fields) of a page that a library names: the back door is the page, not the library."""
+    moment = item.artifact.created or item.artifact.modified
+    fields: dict[str, Any] = {
+        "facts": _facts(item, trace, temp_application(item.path, context) or ""),
+        "raw": trace.url,
+        "times": (("compiled", moment),) if moment and item.artifact.times_original else (),
+        "severity": _severity(trace, context),
+    }
+    door = _door(trace, context)
+    if door:
+        fields["kind"] = "web-shell"
+    return door or item.path, _state(trace, context), fields
+
+
+def _severity(trace: Trace, context: FileContext) -> str:
+    kinds = {place.scripts for place in _places(trace, context)}
+    if trace.page.lower() == "global.asax" or kinds <= {"foreign", "elsewhere"}:
+        return "low"
+    if "none" in kinds and "shipped" not in kinds:
+        return "critical"
+    return "critical" if published_name(trace.page) else "high"
 
 
 def _places(trace: Trace, context: FileContext) -> list[Place]:

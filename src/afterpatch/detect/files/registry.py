@@ -8,6 +8,7 @@ from dataclasses import replace
 from afterpatch.detect.files.compiled import CompiledAnalyser
 from afterpatch.detect.files.iis import IisAnalyser
 from afterpatch.detect.files.item import CheckFailure, FileAnalyser
+from afterpatch.detect.files.library import LibraryAnalyser
 from afterpatch.detect.files.metadata import CheckMeta, all_meta
 from afterpatch.detect.files.oabdump import OabDumpAnalyser
 from afterpatch.detect.files.placement import PlacementAnalyser
@@ -23,6 +24,7 @@ ANALYSERS: tuple[FileAnalyser, ...] = (
     StockAnalyser(),
     PublishedAnalyser(),
     CompiledAnalyser(),
+    LibraryAnalyser(),
     IisAnalyser(),
     TransportAnalyser(),
     PageAnalyser(),

@@ -1,0 +1,1 @@
+"""Programs read without running them: what a library is, whom it says it is from, what it hooks, and what its code does."""
