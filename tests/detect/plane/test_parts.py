@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from afterpatch.detect import kept
 from afterpatch.detect.plane.chunks import Counted, chunks
-from afterpatch.detect.plane.needles import Needles, lines_of
+from afterpatch.detect.plane.needles import Needles
 from afterpatch.detect.plane.pages import page_needles
 from afterpatch.detect.plane.pool import run_tasks
 from afterpatch.detect.plane.structure import ByteCounter, find_lines, stamps
@@ -41,12 +41,16 @@ def stamp(draw: Callable[..., Any]) -> str:
 
 
 @plain
-@given(st.lists(stamp(), min_size=1, max_size=30))
-@example(["2000-02-29 00:00:00", "1900-02-29 00:00:00", "2100-02-29 00:00:00", "2020-02-29T23:59:59", "0000-01-01 00:00:00"])
-def test_times_are_what_the_parser_reads(texts: list[str]) -> None:
-    view, lines = find_lines("\n".join(texts).encode() + b"\n")
-    good, seconds = stamps(view, lines)
-    for text, is_time, second in zip(texts, good.tolist(), seconds.tolist(), strict=True):
+@given(st.lists(stamp(), min_size=1, max_size=30), st.booleans())
+@example(
+    ["2000-02-29 00:00:00", "1900-02-29 00:00:00", "2100-02-29 00:00:00", "2020-02-29T23:59:59", "0000-01-01 00:00:00"], True
+)
+def test_times_are_what_the_parser_reads(texts: list[str], quoted: bool) -> None:
+    tail = ".123Z," if quoted else " "
+    view, lines = find_lines("".join(f"{text}{tail}some row\n" for text in texts).encode() + b"x" * 25)
+    seconds, good = stamps(view, lines, quoted=quoted)
+    assert not good[-1]
+    for text, is_time, second in zip(texts, good.tolist()[:-1], seconds.tolist()[:-1], strict=True):
         try:
             if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}", text):
                 raise ValueError(text)
@@ -110,7 +114,7 @@ def test_page_needles_find_every_page_but_the_frequent(paths: list[str], before:
     needles = Needles(dict(enumerate(page_needles(sorted(FREQUENT), [".aspx", ".svc"]))))
     data = "".join(f"x{before}{path} 443\n" for path in paths).encode()
     _view, lines = find_lines(data)
-    found = lines_of(needles.scan(data), lines.end)
+    found = needles.lines_of(memoryview(data), lines)
     whole = re.compile(r"[^ ,\"?]*\.(?:aspx|svc)(?![a-z0-9])", re.IGNORECASE)
     for number, path in enumerate(paths):
         pages = [page for page in whole.findall(f"x{before}{path} 443") if page.lower() not in FREQUENT]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from afterpatch.detect.plane.job import Job
 from afterpatch.detect.plane.plan import Plan
-from afterpatch.detect.plane.scan import Job, scan_log
+from afterpatch.detect.plane.scan import scan_log
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.model import Locator
 

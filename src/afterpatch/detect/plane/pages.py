@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from afterpatch.detect.plane.needles import Needle
@@ -37,10 +38,31 @@ def _walk(node: dict[Any, Any], suffix: str, separators: str, out: list[str]) ->
         _walk(node[character], re.escape(character) + suffix, separators, out)
 
 
+_SEPARATORS = re.compile(rb'[ ,"?]')
+_ADDRESS = re.compile(rb"https?://[^/]*(?=/)")  # of a referring page
+
+
+@dataclass(frozen=True, slots=True)
+class _OtherPage:
+    """Whether a line, in lower case, names a page with one of these extensions that is not, as a whole, a frequent one;
+    behind the address of a server too, as referring pages are written."""
+
+    frequent: frozenset[bytes]
+    extension: re.Pattern[bytes]
+
+    def __call__(self, low: bytes) -> bool:
+        return any(self.extension.search(word) and self._is_other(word) for word in _SEPARATORS.split(low))
+
+    def _is_other(self, word: bytes) -> bool:
+        address = _ADDRESS.match(word)
+        return (word[address.end() :] if address else word) not in self.frequent
+
+
 def page_needles(frequent: Sequence[str], extensions: Sequence[str]) -> list[Needle]:
     """Needles for a path with a server-executable extension that is not, as a whole, one of `frequent` (lower-case
     paths such as `/owa/auth/logon.aspx`). The path must start after a space, comma, quote or `?` to count as a whole."""
     needles = []
+    whole = frozenset(path.encode() for path in frequent)
     for extension in extensions:
         bare = extension.lstrip(".").lower()
         stems = [path[: -len(bare) - 1] for path in frequent if path.endswith(f".{bare}")]
@@ -48,7 +70,8 @@ def page_needles(frequent: Sequence[str], extensions: Sequence[str]) -> list[Nee
         if not stems:
             needles.append(Needle((bare.encode(),), tail.encode()))
             continue
+        proof = _OtherPage(whole, re.compile(tail.encode()))
         out: list[str] = []
         _walk(_trie(stems), "", ' ,"?', out)
-        needles.append(Needle((bare.encode(),), f"(?:{'|'.join(out)}){tail}".encode()))
+        needles.append(Needle((bare.encode(),), f"(?:{'|'.join(out)}){tail}".encode(), proof))
     return needles

@@ -45,7 +45,12 @@ class Plan:
     all_needles: tuple[Needle, ...]
     force_fallback: bool = False
     memos: dict[str, Any] = field(default_factory=dict)  # memo.py: what this process remembers, by kind of log
+    limits: tuple[Any, ...] = ()  # what the rules share to bound the work of regular expressions
     _compiled: dict[tuple[int, ...], Needles] = field(default_factory=dict)
+
+    def cut_values(self) -> int:
+        """How many values were longer than a regular expression of a rule reads, so far in this process."""
+        return sum(each.truncated for each in self.limits)
 
     def needles_of(self, kind: str, side: str = "") -> Needles:
         """The search for the needles of one kind of log (of one site, where known), compiled when first asked for."""
@@ -115,6 +120,7 @@ def make_plan(
         },
         all_needles=tuple(needles),
         force_fallback=force_fallback,
+        limits=tuple({id(rule.limits): rule.limits for rule in rules}.values()),
     )
 
 

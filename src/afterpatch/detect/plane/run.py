@@ -9,9 +9,10 @@ from itertools import pairwise
 from typing import Any
 
 from afterpatch.detect.plane.chunks import CHUNK, Counted, chunks
+from afterpatch.detect.plane.job import SLOW_KINDS, Job, open_log
 from afterpatch.detect.plane.plan import Plan
 from afterpatch.detect.plane.pool import run_tasks
-from afterpatch.detect.plane.scan import SLOW_KINDS, Job, open_log, scan_log
+from afterpatch.detect.plane.scan import scan_batch, scan_log
 from afterpatch.detect.plane.tally import Block, LogScan, Sample, Samples
 from afterpatch.evidence import local_path
 from afterpatch.model import Artifact, EvidenceError
@@ -34,7 +35,7 @@ Batch = tuple[Job, ...]
 
 
 def _task(plan: Plan, batch: Batch) -> list[LogScan]:
-    return [scan_log(job, plan) for job in batch]
+    return scan_batch(batch, plan)
 
 
 def _batched(jobs: Sequence[Job]) -> list[Batch]:

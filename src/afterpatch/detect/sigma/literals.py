@@ -68,9 +68,13 @@ def _side_by_side(text: str) -> list[str]:
 
 
 def _is_long(part: str) -> bool:
-    """Enough to search for: three letters or digits, two behind a `.` or `/`, one in `=c:`."""
+    """Enough to search for: three letters or digits, two behind a `.`, `/` or around a `=`, one in `=c:`."""
     letters = sum(map(len, _WORDS.findall(part)))
-    return letters >= MIN_LENGTH or (letters == 2 and part[:1] in "./=") or (letters == 1 and len(part) > 2 and part[0] == "=")
+    return (
+        letters >= MIN_LENGTH
+        or (letters == 2 and (part[:1] in "./" or "=" in part))
+        or (letters == 1 and len(part) > 2 and part[0] == "=")
+    )
 
 
 def spellings(line: bytes) -> tuple[bytes, ...]:
@@ -131,15 +135,14 @@ class _Chooser:
         return -sum(math.prod(map(self.frequency, clause)) for clause in clauses)
 
     def clause(self, literals: Iterable[bytes]) -> Clause:
-        """The best literals, without those that are inside another, and without common words beside a rare one."""
+        """The best literals, without those that are inside another."""
         distinct = set(literals)
         if len(distinct) == 1:
             return tuple(distinct)
         ordered = sorted(distinct, key=lambda one: (-self.worth(one), one))
         kept: list[bytes] = []
         for one in ordered:
-            dull = kept and self.worth(one) < 1 <= self.worth(kept[0])
-            if len(kept) < MAX_LITERALS and not dull and not any(one in other for other in kept):
+            if len(kept) < MAX_LITERALS and not any(one in other for other in kept):
                 kept.append(one)
         return tuple(kept)
 
