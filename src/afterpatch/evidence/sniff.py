@@ -10,7 +10,7 @@ import re
 
 from afterpatch.evidence.table import OTHER, Table
 
-DIRECTIVE = re.compile(rb"^#(Software|Log-type|Fields):[ \t]*([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
+DIRECTIVE = re.compile(rb"#(Software|Log-type|Fields):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
 DIRECTIVE_LINE = re.compile(rb"#(Software|Version|Log-type|Date|Fields):", re.IGNORECASE)
 XML_NOISE = re.compile(rb"\s*(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)", re.DOTALL)
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -46,10 +46,12 @@ def sniff(table: Table, name: str, head: bytes) -> str:
 
 def _directives(table: Table, _name: str, text: bytes) -> str:
     """`#Log-type:` first, then `#Software:`, then the shape of `#Fields:`."""
-    opening = [line for line in text.splitlines()[:8] if line.strip()][:2]
+    lines = text[:4096].splitlines()
+    opening = [line for line in lines[:8] if line.strip()][:2]
     if not any(DIRECTIVE_LINE.match(line) for line in opening):
         return OTHER
-    values = {key.lower(): value.decode("utf-8", "replace").strip() for key, value in DIRECTIVE.findall(text[:4096])}
+    named = [found.groups() for line in lines if line[:1] == b"#" and (found := DIRECTIVE.match(line))]
+    values = {key.lower(): value.decode("utf-8", "replace").strip() for key, value in named}
     for key, rules in ((b"log-type", table.log_types), (b"software", table.software)):
         for kind, pattern in rules:
             if pattern.fullmatch(values.get(key, "")):

@@ -41,7 +41,8 @@ class Needle:
 
 
 UNUSUAL_GROUP = 0  # the engine's group that finds lines with an unusual spelling
-_BITS = 20
+FREQUENT, EVERYWHERE = 0.01, 0.5  # shares of lines
+_BITS = 20  # of a packed match: the group
 _GROUP = (1 << _BITS) - 1
 _WORDS = re.compile(rb"[a-z0-9_]+")
 
@@ -50,6 +51,30 @@ def longest_piece(literal: bytes) -> bytes:
     """The piece of a literal that an engine without expressions looks for."""
     pieces = _WORDS.findall(literal)
     return min(pieces, key=lambda piece: (frequency(piece), -len(piece))) if pieces else literal
+
+
+def _pair(one: bytes, other: bytes) -> bytes:
+    """An expression for two literals of one line in either order, also where they overlap."""
+    left, right = re.escape(one), re.escape(other)
+    ways = [left + b"[^\n]*" + right, right + b"[^\n]*" + left]
+    for first, second in ((one, other), (other, one)):
+        shared = range(1, min(len(one), len(other)))
+        ways += [re.escape(first + second[size:]) for size in shared if first.endswith(second[:size])]
+    return b"(?:%s)" % b"|".join(ways)
+
+
+def _by_frequency(needle: Needle) -> list[bytes]:
+    return sorted(needle.literals, key=lambda literal: (frequency(literal), literal))
+
+
+def _sought(needle: Needle) -> tuple[bytes, int]:
+    """(expression, how many of the needle's literals it proves, from the rarest on). A literal that many lines hold is
+    searched together with the next; one that is on nearly every line is not worth it, for the engine would be busy
+    with the rest of every line."""
+    one, *more = _by_frequency(needle)
+    if more and frequency(one) > FREQUENT and frequency(more[0]) < EVERYWHERE:
+        return _pair(one, more[0]), 2
+    return re.escape(one), 1
 
 
 class Needles:
@@ -72,23 +97,15 @@ class Needles:
 
     def _searched(self, needle: Needle) -> bytes:
         if self.engine != "hyperscan":
-            return longest_piece(self._rarest(needle))
-        return needle.expression or re.escape(self._rarest(needle))
+            return longest_piece(_by_frequency(needle)[0])
+        return needle.expression or _sought(needle)[0]
 
     def _unproved(self, number: int) -> tuple[int, tuple[bytes, ...]]:
-        """A needle and the literals that a match of its group does not prove."""
+        """A needle and the literals that a match of its group does not prove, the rarest first."""
         needle = self.needles[number]
         if self.engine != "hyperscan":
-            return number, needle.literals
-        if needle.expression:
-            return number, ()
-        searched = self._rarest(needle)
-        others = (literal for literal in needle.literals if literal != searched)
-        return number, tuple(sorted(others, key=lambda literal: (frequency(literal), literal)))
-
-    @staticmethod
-    def _rarest(needle: Needle) -> bytes:
-        return min(needle.literals, key=lambda literal: (frequency(literal), literal))
+            return number, tuple(_by_frequency(needle))
+        return number, () if needle.expression else tuple(_by_frequency(needle)[_sought(needle)[1] :])
 
     def _compile_hyperscan(self, expressions: list[bytes]) -> None:
         key = hashlib.sha256(_ENGINE + b"\0".join(expressions)).hexdigest()

@@ -48,10 +48,12 @@ class _OtherPage:
     behind the address of a server too, as referring pages are written."""
 
     frequent: frozenset[bytes]
+    bare: bytes
     extension: re.Pattern[bytes]
 
     def __call__(self, low: bytes) -> bool:
-        return any(self.extension.search(word) and self._is_other(word) for word in _SEPARATORS.split(low))
+        words = (word for word in _SEPARATORS.split(low) if self.bare in word)
+        return any(self.extension.search(word) and self._is_other(word) for word in words)
 
     def _is_other(self, word: bytes) -> bool:
         address = _ADDRESS.match(word)
@@ -70,7 +72,7 @@ def page_needles(frequent: Sequence[str], extensions: Sequence[str]) -> list[Nee
         if not stems:
             needles.append(Needle((bare.encode(),), tail.encode()))
             continue
-        proof = _OtherPage(whole, re.compile(tail.encode()))
+        proof = _OtherPage(whole, bare.encode(), re.compile(tail.encode()))
         out: list[str] = []
         _walk(_trie(stems), "", ' ,"?', out)
         needles.append(Needle((bare.encode(),), f"(?:{'|'.join(out)}){tail}".encode(), proof))

@@ -269,7 +269,9 @@ class Worker:
     def _clock(self, seconds: Int) -> None:
         """Counts how often the clock runs back by more than an hour from one row to the next."""
         if len(seconds):
-            steps = np.diff(seconds, prepend=self._last_second or seconds[0])
+            steps = seconds[1:] - seconds[:-1]
+            if self._last_second:
+                self._scan.clock_jumps += int(seconds[0]) - self._last_second < -JUMP
             self._scan.clock_jumps += int(np.count_nonzero(steps < -JUMP))
             self._last_second = int(seconds[-1])
 

@@ -24,7 +24,7 @@ from afterpatch.parsers.urls import decode_once
 MAX_CLAUSES = 256
 MAX_LITERALS = 4
 MAX_PRODUCT = 64
-COMMON_SHARE, LESS_COMMON_SHARE, LETTERS_PER_TENTH = 0.2, 0.05, 2.5
+EVERYWHERE_SHARE, COMMON_SHARE, LESS_COMMON_SHARE, LETTERS_PER_TENTH = 0.8, 0.2, 0.05, 2.5
 MAX_NARROWED = 64
 MIN_LENGTH = 3
 UNUSUAL_PARTS = (
@@ -85,8 +85,12 @@ def spellings(line: bytes) -> tuple[bytes, ...]:
     text = line[:MAX_LINE].decode("utf-8", "replace")
     once = decode_once(text)
     found = (text, once, decode_once(once))
-    plain = (_TURNED.sub(b"/", each.encode("utf-8", "replace").lower()) for each in found)
+    plain = (_with_plain_slashes(each.encode("utf-8", "replace").lower()) for each in found)
     return tuple(dict.fromkeys((low, *plain)))
+
+
+def _with_plain_slashes(text: bytes) -> bytes:
+    return _TURNED.sub(b"/", text) if b"\\" in text or b"//" in text else text
 
 
 def _cut(kind: str) -> Cut:
@@ -127,7 +131,9 @@ class _Chooser:
             return LESS_COMMON_SHARE / 2
         worth = self.worth(literal)
         words = _WORDS.findall(literal.decode("ascii"))
-        share = LESS_COMMON_SHARE if any(word in _less_common() for word in words) else COMMON_SHARE
+        if words and all(word in _words("everywhere") for word in words):
+            return EVERYWHERE_SHARE
+        share = LESS_COMMON_SHARE if any(word in _words("less_common") for word in words) else COMMON_SHARE
         return share if worth < 1 else float(share * 10 ** (-worth / LETTERS_PER_TENTH))
 
     def score(self, clauses: Clauses) -> float:
@@ -170,9 +176,9 @@ class _Chooser:
         return tuple(_without_narrower(list(union))) or None
 
 
-@lru_cache(maxsize=1)
-def _less_common() -> frozenset[str]:
-    return frozenset(default_mappings().spec["literals"]["less_common"])
+@lru_cache(maxsize=4)
+def _words(name: str) -> frozenset[str]:
+    return frozenset(default_mappings().spec["literals"][name])
 
 
 @lru_cache(maxsize=8)
