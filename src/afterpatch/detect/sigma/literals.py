@@ -26,6 +26,7 @@ MAX_LITERALS = 4
 MAX_PRODUCT = 64
 EVERYWHERE_SHARE, COMMON_SHARE, LESS_COMMON_SHARE, LETTERS_PER_TENTH = 0.8, 0.2, 0.05, 2.5
 MAX_NARROWED = 64
+RARE_ENOUGH = 0.003  # share of lines
 MIN_LENGTH = 3
 UNUSUAL_PARTS = (
     rb"%(?:25)*(?:[uU][0-9a-fA-F]{4}|2[defDEF]|3[0-9aAdD]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])",
@@ -141,15 +142,18 @@ class _Chooser:
         return -sum(math.prod(map(self.frequency, clause)) for clause in clauses)
 
     def clause(self, literals: Iterable[bytes]) -> Clause:
-        """The best literals, without those that are inside another."""
+        """The best literals, without those that are inside another, and without common words beside rare ones."""
         distinct = set(literals)
         if len(distinct) == 1:
             return tuple(distinct)
         ordered = sorted(distinct, key=lambda one: (-self.worth(one), one))
         kept: list[bytes] = []
+        share = 1.0
         for one in ordered:
-            if len(kept) < MAX_LITERALS and not any(one in other for other in kept):
+            dull = share <= RARE_ENOUGH and self.worth(one) < 1
+            if len(kept) < MAX_LITERALS and not dull and not any(one in other for other in kept):
                 kept.append(one)
+                share *= self.frequency(one)
         return tuple(kept)
 
     def every(self, parts: Iterable[Clauses | None]) -> Clauses | None:
