@@ -23,11 +23,15 @@ from afterpatch.detect.pages.value import (
     Value,
     join_traces,
     number,
+    passed,
 )
 
 _BUILDERS = frozenset(("stringbuilder", "stringbuffer"))
 _ADDERS = frozenset(("append", "appendline", "appendformat", "insert", "replace"))
-_FILLERS = frozenset(("read", "readasync", "copyto", "copytoasync", "receive", "readfully", "getbytes", "readblock"))
+_FILLERS = frozenset(
+    ("read", "readasync", "copyto", "copytoasync", "receive", "receiveasync", "receivefrom", "readfully", "getbytes", "readblock")
+)
+_CALLERS = frozenset(("apply", "accept", "run", "call", "get", "test", "invoke", "dynamicinvoke", "begininvoke", "execute"))
 _OWN = frozenset(("", "this", "me", "mybase", "myclass", "base", "self", "static", "parent", "$this", "page", "window"))
 _VOID = frozenset(("response", "server", "out", "console", "label", "trace", "httpresponse", "cookies"))
 
@@ -103,11 +107,11 @@ class CallMachine(Machine):
         arguments = [self.ev(one) for one in node.args]
         running = self.frame.function
         if self.caseless and running is not None and running.name.lower() == target.id.lower():
-            return self.own(target.id.lower(), arguments) if target.id.lower() in self.functions else Value()
+            return self.own(target.id.lower(), arguments, node) if target.id.lower() in self.functions else Value()
         if held is not None and not held.path and (held.function or held.known or held.fields or held.traces):
             return self.call_value(held, arguments, node)
         if target.id.lower() in self.functions:
-            return self.own(target.id.lower(), arguments)
+            return self.own(target.id.lower(), arguments, node)
         name = held.path if held is not None and held.path else self.aliases.get(target.id.lower(), target.id)
         return self.invoke_path(name, arguments, node)
 
@@ -118,8 +122,8 @@ class CallMachine(Machine):
 
     def call_value(self, value: Value, arguments: Sequence[Value], node: ir.Call) -> Value:
         """Call what a variable or expression holds."""
-        if isinstance(value.function, ir.Function):
-            return self.apply(value.function, arguments)
+        if value.function is not None:
+            return self.apply_all(value.function, arguments, node)
         if value.path:
             return self.invoke_path(value.path, arguments, node)
         return self.called(value, arguments, node)
@@ -128,14 +132,59 @@ class CallMachine(Machine):
         """A call of something that is no function known to us: an element, by VB's rules, or a delegate."""
         return self.element(value, arguments, node)
 
-    def own(self, name: str, arguments: Sequence[Value]) -> Value:
+    def own(self, name: str, arguments: Sequence[Value], node: ir.Node | None = None) -> Value:
         """A function of the page; where several share the name, those with as many parameters."""
         candidates = self.functions[name]
         fitting = [one for one in candidates if len(one.params) == len(arguments)] or candidates
+        return self.apply_all(tuple(fitting[:4]), arguments, node)
+
+    def apply_all(self, functions: Any, arguments: Sequence[Value], node: ir.Node | None) -> Value:
+        """One or several functions that are meant by a call; what they give back lands where it was passed from."""
         result: Value | None = None
-        for function in fitting[:4]:
+        for function in functions if isinstance(functions, tuple) else (functions,):
+            if not isinstance(function, ir.Function):
+                continue
+            if function.extern:
+                result = joined(result, self.foreign(function, arguments, node or ir.Name(function.line, function.name)))
+                continue
             result = joined(result, self.apply(function, arguments))
+            if self.given_back and isinstance(node, ir.Call):
+                self.give_back(self.given_back, node)
         return result or Value()
+
+    def give_back(self, values: dict[int, Value], node: ir.Call) -> None:
+        """Parameters passed by reference were assigned: the caller's variables change."""
+        for position, value in list(values.items()):
+            target = node.args[position] if position < len(node.args) else None
+            while isinstance(target, ir.Op) and target.op == "ref" and target.items:
+                target = target.items[0]
+            if isinstance(target, ir.Name | ir.Member | ir.Index) and not (value.const is UNKNOWN and not value.traces):
+                self.store(target, value)
+
+    def foreign(self, function: ir.Function, arguments: Sequence[Value], node: ir.Node) -> Value:
+        """A function outside .NET: the tables know it by its own name."""
+        self.sink(Value(type="native"), function.extern, arguments, node)
+        return Value(traces=self.gathered(arguments, function.name, node.line))
+
+    def hand_over(self, holder: Value, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        """A method of an unknown object that is given functions (`Select`, `ForEach`, `Start`) calls them with what
+        the object and the other arguments carry."""
+        kept = (holder.fields or {}).get("?call")
+        given = [one for one in arguments if one.function is not None]
+        traces = self.gathered([holder, *(one for one in arguments if one.function is None)], "each element", node.line)
+        result: Value | None = None
+        for one in (*given, *((kept,) if kept is not None else ())):
+            for function in one.function if isinstance(one.function, tuple) else (one.function,):
+                if isinstance(function, ir.Function) and (traces or function.name != "lambda"):
+                    values = [self.handed(function, place, traces) for place in range(len(function.params))]
+                    result = joined(result, self.apply(function, values))
+        return result
+
+    def handed(self, function: ir.Function, position: int, traces: tuple[Trace, ...]) -> Value:
+        """What a called-back function gets: by its type, and what the caller's object carries."""
+        value = self.parameter(function, position)
+        value.traces = join_traces(value.traces, traces)
+        return value
 
     def owners_of(self, value: Value) -> tuple[str, ...]:
         """Names under which the tables may know an object: its type, what it is called where it is static."""
@@ -155,16 +204,29 @@ class CallMachine(Machine):
     def invoke(self, holder: Value, name: str, arguments: Sequence[Value], node: ir.Node) -> Value:
         """A method of an object, or a function (holder without path, type and constant)."""
         method = name.lower()
+        if holder.function is not None and method in _CALLERS:
+            return self.apply_all(holder.function, arguments, node)
         if method in self.functions and self.is_own(holder):
-            return self.own(method, arguments)
+            return self.own(method, arguments, node)
         special = self.special(holder, method, arguments, node)
         if special is not None:
             return special
         folded = self.folded(holder, method, arguments, node)
         if folded is not None:
             return folded
-        self.sink(holder, method, arguments, node)
+        known = self.sink(holder, method, arguments, node)
+        if not known and method in self.functions:
+            return self.of_some_object(holder, method, arguments, node)
         return self.outcome(holder, method, name, arguments, node)
+
+    def of_some_object(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value:
+        """A method that the page has, of an object nobody knows the class of: an interface, or an extension method."""
+        extensions = tuple(one for one in self.functions[method] if one.extends)
+        if extensions:
+            return self.apply_all(extensions[:4], [holder, *arguments], node)
+        fitting = any(len(one.params) == len(arguments) and one.owner for one in self.functions[method])
+        found = self.own(method, arguments, node) if fitting and not holder.known else None
+        return joined(found, self.outcome(holder, method, method, arguments, node))
 
     def is_own(self, holder: Value) -> bool:
         """Whether methods of the page can be meant."""
@@ -202,6 +264,8 @@ class CallMachine(Machine):
         decodes = method in self.decoders or any(DECODED in one.marks for one in (holder, *arguments))
         if decodes and value is not None and isinstance(result, str | bytes | bytearray) and len(result) > 12:
             value.marks = frozenset((DECODED,))
+            if isinstance(result, str) and "<" in result:
+                self.keep_embedded(result, node.line)
         return value
 
     def plain(self, value: Value) -> bool:
@@ -241,15 +305,22 @@ class CallMachine(Machine):
 
     # --- sinks --------------------------------------------------------------------------------------------------
 
-    def sink(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> None:
+    def sink(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> bool:
         """Record the call where the tables know it."""
         for key in self.keys_of(holder, method):
             for one in self.tables.sinks.get(key, ()):
                 self.reach(one, holder, arguments, node)
-                return
+                return True
+        if not holder.path and not holder.type and self.statics:
+            for owner in self.statics:
+                for one in self.tables.sinks.get(f"{short(owner)}.{method}", ()):
+                    self.reach(one, holder, arguments, node)
+                    return True
         for owner in self.owners_of(holder):
             for one in self.tables.sinks.get(f"{owner}.*", ()):
                 self.reach(one, holder, arguments, node)
+                return True
+        return False
 
     def reach(self, sink: Sink, holder: Value, arguments: Sequence[Value], node: ir.Node) -> None:
         roles: dict[str, Value] = {}
@@ -282,17 +353,18 @@ class CallMachine(Machine):
         if tables.has("fetchers", *keys):
             return Value(traces=(Trace("download", spell(node.target if isinstance(node, ir.Call) else node), node.line),))
         self.mutate(holder, method, arguments, node)
+        called = self.hand_over(holder, arguments, node)
         traces = self.gathered([holder, *arguments], name, node.line)
         if not traces and tables.has("file_readers", *keys):
             traces = (Trace("file", name, node.line),)
         built = method in self.decoders or BUILT in holder.marks or any(BUILT in one.marks for one in arguments)
         result = Value(traces=traces, type=kind, marks=frozenset((BUILT,)) if built and not traces else frozenset())
         self.shape(result, holder, method, arguments, keys)
-        if kind in ("streamwriter", "filestream", "fileinfo", "textfile") and arguments:
+        if kind in ("streamwriter", "filestream", "fileinfo", "textfile", "handle") and arguments:
             result.fields = {"path": arguments[0]}
         elif kind in ("streamwriter", "filestream") and holder.fields and "path" in holder.fields:
             result.fields = {"path": holder.fields["path"]}
-        return result
+        return result if called is None or not called.traces else joined(called, result)
 
     def parses(self, holder: Value, method: str, arguments: Sequence[Value]) -> bool:
         """Whether the call turns text into a number, date or identifier; with a base it decodes."""
@@ -329,6 +401,15 @@ class CallMachine(Machine):
         if holder.fields is None or short(holder.path) in _VOID or holder.type in _VOID:
             return
         traces = self.gathered(arguments, method, node.line)
+        if isinstance(node, ir.Call) and holder.traces:
+            refs = [place for place, one in enumerate(node.args) if isinstance(one, ir.Op) and one.op == "ref"]
+            self.give_back({place: Value(traces=passed(holder, method, node.line)) for place in refs}, node)
+        inner = holder.fields.get("?inner")
+        for _depth in range(4):
+            if inner is None or inner is holder or not traces:
+                break
+            inner.traces = join_traces(inner.traces, traces)
+            inner = (inner.fields or {}).get("?inner")
         if traces:
             holder.traces = join_traces(holder.traces, traces)
             self.set_field(holder, "?" + method, Value(traces=traces))
@@ -349,6 +430,9 @@ class CallMachine(Machine):
             if -len(holder.const) <= place < len(holder.const):
                 return Value(const=holder.const[place])
             return Value()
+        functions = tuple(one.function for one in list((holder.fields or {}).values())[:8] if one.function is not None)
+        if functions and key is None:
+            return Value(function=functions)
         label = f"[{keys[0].const!r}]"[:60] if keys and keys[0].known else "[...]"
         traces = tuple(trace.through(label, node.line) for trace in holder.traces)
         other = (holder.fields or {}).get("?")

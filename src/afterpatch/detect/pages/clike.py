@@ -97,6 +97,7 @@ class CReader:
         self.at = 0
         self.depth = 0
         self.owner = ""
+        self.byref: set[str] = set()
         self.program = ir.Program()
         self.words: dict[str, Callable[[], ir.Node | None]] = {
             "if": self.on_if,
@@ -397,10 +398,11 @@ class CReader:
         return ir.Block(line, body)
 
     def function_body(self, line: int, name: str, names: list[str], types: list[str], result: str = "") -> None:
+        byref = frozenset(self.byref)
         saved, self.depth = self.depth, 0
         body = self.block() if self.sign("{") else []
         self.depth = saved
-        self.program.functions.append(ir.Function(line, name, names, body, types, self.owner, result=result))
+        self.program.functions.append(ir.Function(line, name, names, body, types, self.owner, result=result, byref=byref))
 
     # --- expressions --------------------------------------------------------------------------------------------
 
@@ -457,7 +459,9 @@ class CReader:
         if self.sign("!", "-", "+", "~", "@", "&", "..."):
             self.next()
             value = self.inner()
-            return value if token.text in "@&+..." else ir.Op(token.line, "u" + token.text, [value])
+            if token.text == "...":
+                return ir.Op(token.line, "spread", [value])
+            return value if token.text in "@&+" else ir.Op(token.line, "u" + token.text, [value])
         if self.sign("++", "--"):
             self.next()
             target = self.inner()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from functools import cache
 
 import tree_sitter_c_sharp
@@ -18,10 +20,13 @@ _TRANSPARENT = (
     "checked_expression",
     "await_expression",
     "ref_expression",
-    "argument",
     "arrow_expression_clause",
     "attribute_argument",
 )
+
+
+_GOTO = re.compile(r"\bgoto\s+\w")
+_ENTRY_POINT = re.compile(r"(?i)EntryPoint\s{0,8}=\s{0,8}@?\"([^\"]{1,80})\"")
 
 
 @cache
@@ -80,6 +85,15 @@ class CSharpReader(TreeReader):
                 "prefix_unary_expression": self.unary,
                 "postfix_unary_expression": self.unary,
                 "typeof_expression": self.typeof,
+                "is_pattern_expression": self.pattern,
+                "switch_expression": self.switch_expression,
+                "argument": self.argument,
+                "throw_statement": self.throw,
+                "throw_expression": self.throw,
+                "catch_declaration": self.caught,
+                "yield_statement": self.return_,
+                "tuple_pattern": self.array,
+                "declaration_expression": self.declaration,
                 "lambda_expression": self.lambda_,
                 "anonymous_method_expression": self.lambda_,
                 "block": self.block,
@@ -99,7 +113,7 @@ class CSharpReader(TreeReader):
                 "try_statement": self.statements,
                 "lock_statement": self.statements,
                 "fixed_statement": self.statements,
-                "switch_statement": self.statements,
+                "switch_statement": self.switch_statement,
                 "switch_body": self.statements,
                 "switch_section": self.statements,
                 "class_declaration": self.class_,
@@ -198,10 +212,18 @@ class CSharpReader(TreeReader):
         return result
 
     def new(self, node: Node) -> ir.Node:
-        kind = short_type(self.text(node.child_by_field_name("type")))
+        given = node.child_by_field_name("type")
+        kind = short_type(self.text(given)) if given is not None else self.expected(node)
         initializer = node.child_by_field_name("initializer")
         inits = self.each(initializer.named_children) if initializer is not None else []
-        return ir.New(self.line(node), kind, self.arguments(node.child_by_field_name("arguments")), inits)
+        arguments = next((one for one in node.named_children if one.type == "argument_list"), None)
+        return ir.New(self.line(node), kind, self.arguments(arguments), inits)
+
+    def expected(self, node: Node) -> str:
+        """The type of `T x = new(...)`: the declaration's."""
+        parent = node.parent.parent if node.parent is not None else None
+        declared = parent.child_by_field_name("type") if parent is not None else None
+        return short_type(self.text(declared)) if declared is not None and declared.type != "implicit_type" else ""
 
     def new_array(self, node: Node) -> ir.Node:
         kind = short_type(self.text(node.child_by_field_name("type")) or "object")
@@ -285,6 +307,80 @@ class CSharpReader(TreeReader):
     def typeof(self, node: Node) -> ir.Node:
         return ir.Op(self.line(node), "typeof:" + self.text(node.child_by_field_name("type")), [])
 
+    def argument(self, node: Node) -> ir.Node:
+        """An argument; what it is passed by reference as may be given back."""
+        named = [one for one in node.named_children if one.type != "comment"]
+        if not named:
+            return ir.Lit(self.line(node), None)
+        self.depth -= 1
+        try:
+            inner = self.lower(named[-1])
+        finally:
+            self.depth += 1
+        passed = node.children[0].type in ("ref", "out")
+        return ir.Op(self.line(node), "ref", [inner]) if passed else inner
+
+    def declaration(self, node: Node) -> ir.Node:
+        """`out string s`, `(string a, ...) = `: a name."""
+        return self.lower(node.named_children[-1]) if node.named_child_count else ir.Lit(self.line(node), None)
+
+    def throw(self, node: Node) -> ir.Node:
+        return ir.Op(self.line(node), "throw", self.each(node.named_children))
+
+    def caught(self, node: Node) -> ir.Node:
+        named = node.child_by_field_name("name")
+        if named is None:
+            return ir.Lit(self.line(node), None)
+        return ir.Assign(self.line(node), ir.Name(self.line(node), self.text(named)), ir.Op(self.line(node), "caught", []))
+
+    def pattern(self, node: Node) -> ir.Node:
+        """`x is string s`: s is x."""
+        children = node.named_children
+        tested = self.lower(children[0]) if children else ir.Lit(self.line(node), None)
+        return ir.Op(self.line(node), "is", [tested, *self.bindings(children[1:], tested)])
+
+    def bindings(self, patterns: Sequence[Node], tested: ir.Node) -> list[ir.Node]:
+        """Names that patterns give to what is tested, or to a part of it."""
+        found: list[ir.Node] = []
+        waiting = list(patterns)
+        while waiting and len(found) < 20:
+            one = waiting.pop()
+            if one.type in ("declaration_pattern", "var_pattern", "recursive_pattern", "list_pattern"):
+                named = one.child_by_field_name("name") or (one.named_children[-1] if one.named_child_count else None)
+                if named is not None and named.type == "identifier":
+                    found.append(ir.Assign(self.line(one), ir.Name(self.line(one), self.text(named)), tested))
+            if one.type.endswith(("_pattern", "clause", "subpattern", "_arm")) or one.type == "subpattern":
+                waiting.extend(one.named_children)
+        return found
+
+    def switch_statement(self, node: Node) -> ir.Node:
+        """The cases one after the other; names that their patterns bind are the tested value."""
+        tested = self.field(node, "value")
+        found: list[ir.Node] = [tested]
+        body = node.child_by_field_name("body")
+        for section in body.named_children if body is not None else ():
+            patterns = [one for one in section.named_children if one.type.endswith("_pattern")]
+            found.extend(self.bindings(patterns, tested))
+            inner = self.statements(section)
+            found.append(ir.If(self.line(section), self.case_test(tested, patterns), [inner]))
+        return ir.Block(self.line(node), found)
+
+    def case_test(self, tested: ir.Node, patterns: Sequence[Node]) -> ir.Node:
+        """Whether a case is the one; nobody knows where it is not one constant."""
+        if len(patterns) == 1 and patterns[0].type == "constant_pattern":
+            return ir.Op(tested.line, "==", [tested, self.lower(patterns[0])])
+        return ir.Op(tested.line, "undefined", [])
+
+    def switch_expression(self, node: Node) -> ir.Node:
+        children = node.named_children
+        tested = self.lower(children[0]) if children else ir.Lit(self.line(node), None)
+        found: list[ir.Node] = []
+        for arm in children[1:]:
+            if arm.type == "switch_expression_arm" and arm.named_child_count:
+                found.extend(self.bindings(arm.named_children[:1], tested))
+                found.append(self.lower(arm.named_children[-1]))
+        return ir.Op(self.line(node), "any", found)
+
     def lambda_(self, node: Node) -> ir.Node:
         parameters = node.child_by_field_name("parameters")
         names, _types = self.parameters(parameters)
@@ -326,6 +422,8 @@ class CSharpReader(TreeReader):
         values = [one for one in node.named_children if one.start_byte > named.end_byte and one.type != "comment"]
         target = ir.Name(self.line(node), self.text(named).lstrip("@"))
         value = self.lower(values[-1]) if values else ir.Op(self.line(node), "undefined", [])
+        if named.type == "tuple_pattern":
+            return ir.Assign(self.line(node), self.lower(named), value)
         if isinstance(value, ir.Array):
             value = ir.New(value.line, kind, [], value.items)
         return ir.Assign(self.line(node), target, value, "", kind)
@@ -386,6 +484,8 @@ class CSharpReader(TreeReader):
             alias, _, full = words.partition("=")
             self.program.aliases[alias.strip().lower()] = full.strip().lower()
         else:
+            if words.startswith("static "):
+                self.program.statics.add(words.removeprefix("static ").strip().lower())
             self.program.imports.add(words.removeprefix("static ").strip().lower())
         return ir.Lit(self.line(node), None)
 
@@ -413,10 +513,43 @@ class CSharpReader(TreeReader):
         saved, self.depth = self.depth, 0  # a body has its own depth
         lowered = self.tail(body)
         self.depth = saved
+        if _GOTO.search(self.text(body)):
+            again = ir.If(self.line(node), ir.Op(self.line(node), "undefined", []), lowered)
+            lowered = [*lowered, again]  # what stands above a label may run after what stands below
+        parameters = node.child_by_field_name("parameters")
+        byref, extends = self.passing(parameters)
         function = ir.Function(
-            self.line(node), name, names, lowered, types, self.owner, self.marks(node), short_type(self.text(returns))
+            self.line(node),
+            name,
+            names,
+            lowered,
+            types,
+            self.owner,
+            self.marks(node),
+            short_type(self.text(returns)),
+            byref,
+            "" if body is not None else self.entry_point(node, name),
+            extends,
         )
         return self.function(node, function)
+
+    def passing(self, parameters: Node | None) -> tuple[frozenset[str], bool]:
+        """Parameters that give back (`ref`, `out`), and whether the first is the object it extends (`this`)."""
+        byref, extends = set(), False
+        for one in parameters.named_children if parameters is not None else ():
+            words = self.text(one).split()[:3]
+            if {"ref", "out"} & set(words):
+                byref.add(self.text(one.child_by_field_name("name")).lstrip("@"))
+            extends = extends or words[:1] == ["this"]
+        return frozenset(byref), extends
+
+    def entry_point(self, node: Node, name: str) -> str:
+        """The name of the function outside .NET that a method without a body stands for, "" where it is none."""
+        for one in node.named_children:
+            if one.type == "attribute_list" and "dllimport" in self.text(one).lower():
+                named = _ENTRY_POINT.search(self.text(one))
+                return (named.group(1) if named else name).lower()
+        return ""
 
     def property_(self, node: Node) -> ir.Node:
         name = self.text(node.child_by_field_name("name"))
@@ -426,7 +559,10 @@ class CSharpReader(TreeReader):
         body: list[ir.Node] = self.tail(value) if value is not None else []
         for one in accessors.named_children if accessors is not None else ():
             inner = one.child_by_field_name("body")
-            if inner is not None:
+            if inner is not None and self.text(one).lstrip().startswith("set"):
+                setter = ir.Function(self.line(one), "set:" + name, ["value"], self.tail(inner), [kind], self.owner)
+                self.program.functions.append(setter)
+            elif inner is not None:
                 body.extend(self.tail(inner))
         if body:
             self.function(node, ir.Function(self.line(node), "property:" + name, [], body, (), self.owner, result=kind))

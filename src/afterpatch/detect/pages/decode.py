@@ -136,4 +136,6 @@ def _utf7(data: bytes) -> str:
         except UnicodeDecodeError:
             return match.group(0)
 
+    if _CODEPAGE.search(data):
+        data = re.sub(rb"\+[A-Za-z0-9]-", b"", data)  # too short to hold a character: the decoder drops it
     return plain_text(re.sub(rb"\+[A-Za-z0-9+/]{2,4096}-?", shifted, data))

@@ -8,6 +8,7 @@ from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.calls import CallMachine, short, spell
 from afterpatch.detect.pages.catalogue import Catalogue, Sink
+from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.value import ANCHORED, MAPPED, NUMBER, UNKNOWN, Trace, Value, join_traces, number
 
 CodeReader = Callable[[str, str], ir.Program]
@@ -15,6 +16,21 @@ _CODE_LANGUAGE = {"eval": "jscript", "function": "jscript", "execute": "vbscript
     "executestatement": "vbscript", "addcode": "vbscript", "compileassemblyfromsource": "csharp"}  # fmt: skip
 _SOURCE_CALLS = frozenset(
     ("binaryread", "saveas", "item", "get", "getvalues", "getinputstream", "getbufferedinputstream", "getbufferlessinputstream")
+)
+_SELECTORS = frozenset(
+    (
+        "first",
+        "firstordefault",
+        "single",
+        "singleordefault",
+        "where",
+        "last",
+        "lastordefault",
+        "elementat",
+        "tolist",
+        "toarray",
+        "find",
+    )
 )
 _PROPERTY_GETTERS = frozenset(("getmethod", "getmethods", "getconstructor", "getconstructors", "getproperty", "getfield"))
 
@@ -56,6 +72,8 @@ class DotNetMachine(CallMachine):
         lower = node.id.lower()
         if lower in self.aliases:
             return Value(path=self.aliases[lower])
+        if "jscript" in self.languages and lower == "string" and node.id == "string":
+            return Value(path=lower)
         if self.tables.has("request_names", lower):
             return Value(type="httprequest", path=lower)
         if self.tables.has("stores", lower):
@@ -175,6 +193,9 @@ class DotNetMachine(CallMachine):
     # --- calls --------------------------------------------------------------------------------------------------
 
     def element(self, holder: Value, keys: Sequence[Value], node: ir.Node) -> Value:
+        own = self.element_of_this(holder, keys)
+        if own is not None:
+            return own
         if self.is_request(holder):
             key = keys[0].const if keys and keys[0].known else "..."
             return Value(type="requestdata", traces=(Trace("client", f"Request[{key!r}]"[:80], node.line),))
@@ -190,7 +211,13 @@ class DotNetMachine(CallMachine):
                     if "path" in label.lower() or "script" in label.lower()
                     else Value(path="request.safe")
                 )
+            if label is not None and holder.traces and not holder.traces[0].steps and not holder.fields:
+                first = holder.traces[0]
+                named = Trace(first.kind, f"{first.source}[{label!r}]"[:80], node.line)
+                return Value(type="requestdata", traces=(named, *holder.traces[1:]))
             return Value(type="requestdata", traces=super().element(holder, keys, node).traces)
+        if holder.type == "methodinfo" and holder.fields:
+            return holder
         if holder.type == "httpfile":
             return Value(type="httpfile", traces=super().element(holder, keys, node).traces)
         return super().element(holder, keys, node)
@@ -227,7 +254,36 @@ class DotNetMachine(CallMachine):
             return self.evaluate(method, arguments, node)
         if method == "mappath":
             return self.map_path(arguments, node)
+        if method == "findcontrol":
+            return Value(path="control:" + (arguments[0].text or "found") if arguments else "control:found")
+        if method == "getsection" and arguments and "machinekey" in (arguments[0].text or "").lower():
+            self.event("secrets", "GetSection", node.line, {"data": arguments[0]})
+        if method == "getref" and arguments and (arguments[0].text or "").lower() in self.functions:
+            return Value(function=tuple(self.functions[(arguments[0].text or "").lower()][:4]))
+        if method == "constructor" and holder.path == "constructor" and "jscript" in self.languages:
+            return self.evaluate("function", arguments, node)
+        if method in ("ubound", "lbound") and arguments and self.caseless:
+            size = 0 if method == "lbound" else self.size(arguments[0])
+            if size is not None and (method == "lbound" or size):
+                return Value(const=max(size - 1, 0) if method == "ubound" else 0)
+        if method == "add" and len(arguments) == 2 and holder.fields is not None and self.key_of(arguments[0]) is not None:
+            self.set_field(holder, self.key_of(arguments[0]) or "?", arguments[1])
+        if method == "item" and arguments and holder.fields is not None and holder.type not in ("state",):
+            return self.element(holder, arguments, node)
+        if method == "reverse" and short(holder.path) == "array" and arguments:
+            return self.reverse(arguments[0])
+        if method in _SELECTORS and holder.type in ("methodinfo", "type", "constructorinfo"):
+            return holder
         return self.reflection(holder, method, arguments, node)
+
+    @staticmethod
+    def reverse(value: Value) -> Value:
+        """`Array.Reverse(x)`: in place."""
+        if isinstance(value.const, str | bytes | bytearray):
+            value.const = value.const[::-1]
+        elif value.fields:
+            value.fields = dict(zip(value.fields, reversed(list(value.fields.values())), strict=True))
+        return Value()
 
     def request_call(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         if method == "mappath":
@@ -273,15 +329,29 @@ class DotNetMachine(CallMachine):
             if kind.startswith("iis://"):
                 self.event("secrets", "GetObject IIS", node.line, {"data": first})
             if kind.startswith("winmgmts"):
-                kind = "winmgmts"
+                kind = "win32_process" if kind.endswith("win32_process") else "winmgmts"
         return Value(type=kind, fields={}, traces=first.traces)
+
+    def element_of_this(self, holder: Value, keys: Sequence[Value]) -> Value | None:
+        """JScript: `this["eval"]` is eval, and the constructor of a function makes functions out of text."""
+        named = keys[0].text if keys else None
+        if named is None or "jscript" not in self.languages:
+            return None
+        if holder.path in ("this", "window", "globalthis") and not holder.type:
+            return self.name(ir.Name(0, named))
+        if named == "constructor":
+            return Value(path="function" if holder.path == "constructor" else "constructor")
+        return None
 
     def evaluate(self, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         """JScript's and VBScript's eval; ASP.NET's data-binding Eval("Name") in C# and VB is another thing."""
         if not self.languages & {"jscript", "vbscript"} or not arguments:
             return None if method == "function" else Value(path="databinding")
+        if len(arguments) == 1 and method == "function" and arguments[0].known and not arguments[0].traces:
+            return self.nested_code(arguments[0].text or "", "jscript")
         code = arguments[-1] if method == "function" else arguments[0]
-        self.event("code-execution", method, node.line, {"code": code})
+        unsafe = method == "eval" and len(arguments) > 1 and arguments[1].text == "unsafe"
+        self.event("code-execution", method, node.line, {"code": code, **({"unsafe": arguments[1]} if unsafe else {})})
         text = code.text
         if text is not None and not code.traces:
             return self.nested_code(text, "jscript" if "jscript" in self.languages else "vbscript")
@@ -293,6 +363,9 @@ class DotNetMachine(CallMachine):
             self.budget.exhausted("layers")
             return Value()
         self.budget.layers -= 1
+        outer = self.languages, self.caseless
+        self.languages = self.languages | {language}
+        self.caseless = self.caseless or language in ("vb", "vbscript")
         try:
             self.notes.add("Code stands in a string that is built or decoded and then run.")
             program = self.read(text, language)
@@ -307,6 +380,7 @@ class DotNetMachine(CallMachine):
                 self.enter(function)
             return result
         finally:
+            self.languages, self.caseless = outer
             self.budget.layers += 1
 
     def reached(self, sink: Sink, roles: dict[str, Value], node: ir.Node) -> None:
@@ -327,8 +401,8 @@ class DotNetMachine(CallMachine):
 
     def reflection(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         if method in ("gettype", "gettypefromprogid", "gettypefromclsid") and arguments and arguments[0].text:
-            kind_name = self.com_type(arguments[0].text) if method != "gettype" else arguments[0].text
-            return Value(const=kind_name, type="type", traces=join_traces(holder.traces, arguments[0].traces))
+            named = arguments[0].text if method == "gettype" else "com:" + self.com_type(arguments[0].text)
+            return Value(const=named, type="type", traces=join_traces(holder.traces, arguments[0].traces))
         if method in _PROPERTY_GETTERS:
             traces = self.gathered([holder, *arguments], method, node.line)
             kind = self.tables.returns.get("*." + method, "")
@@ -336,15 +410,18 @@ class DotNetMachine(CallMachine):
             return Value(type=kind, traces=traces, fields=fields)
         if method == "invoke" and holder.type in ("methodinfo", "constructorinfo") and holder.fields:
             return self.invoke_member(holder, arguments, node)
+        if method == "createdelegate" and (made := self.made_delegate(holder, arguments)) is not None:
+            return made
         if method == "invokemember" and len(arguments) >= 4:
             return self.late_bound(holder, arguments[0], arguments[3], arguments[4:5], node)
         if method == "callbyname" and len(arguments) >= 2:
             return self.late_bound(arguments[0], arguments[1], arguments[0], arguments[3:], node)
         if method == "createinstance" and short(holder.path) == "activator" and arguments and arguments[0].type == "type":
-            named = arguments[0].text
-            if named and not arguments[0].traces:
+            spelled = arguments[0].text
+            if spelled and not arguments[0].traces:
                 rest = self.unpacked(arguments[1:2]) or list(arguments[1:])
-                return self.construct(short(named.partition(",")[0]).lower(), rest, node, Value())
+                kind = spelled[4:] if spelled.startswith("com:") else short(spelled.partition(",")[0]).lower()
+                return self.construct(kind, rest, node, Value())
         return None
 
     def unpacked(self, arguments: Sequence[Value]) -> list[Value]:
@@ -353,14 +430,38 @@ class DotNetMachine(CallMachine):
             return list(arguments[0].fields.values())
         return []
 
+    def made_delegate(self, holder: Value, arguments: Sequence[Value]) -> Value | None:
+        """A delegate of a method that is named: calling it is calling the method."""
+        for one in (holder, *arguments):
+            fields = one.fields or {}
+            owner, named = fields.get("owner"), fields.get("name")
+            if one.type == "methodinfo" and owner is not None and named is not None and named.text and owner.text:
+                return Value(path=f"{self.type_path(owner.text)}.{named.text.lower()}")
+        return None
+
+    @staticmethod
+    def type_path(named: str) -> str:
+        """A type's name in a string as a dotted path."""
+        return named.partition(",")[0].removeprefix("com:").lower()
+
     def invoke_member(self, holder: Value, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         fields = holder.fields or {}
         owner, named = fields.get("owner", Value()), fields.get("name", Value())
         if owner.type == "type" and isinstance(owner.const, str) and named.text and not holder.traces:
             self.notes.add("A method is called by its name in a string (reflection).")
-            target = Value(path=owner.const.partition(",")[0].lower())
+            target = Value(path=self.type_path(owner.const))
             return self.invoke(target, named.text, self.unpacked(arguments[1:2]) or list(arguments[1:]), node)
+        if owner.type == "type" and isinstance(owner.const, str) and not named.text and arguments:
+            self.any_method(self.type_path(owner.const), self.unpacked(arguments[-1:]) or list(arguments[1:]), node)
         return None
+
+    def any_method(self, owner: str, arguments: Sequence[Value], node: ir.Node) -> None:
+        """A method of a known type that is picked while the page runs: any of the type's that the tables know."""
+        start = short(owner) + "."
+        for key, sinks in self.tables.sinks.items():
+            if key.startswith(start) and any(one.all_traces() for one in arguments):
+                self.reach(sinks[0], Value(), arguments, node)
+                return
 
     def late_bound(self, holder: Value, named: Value, target: Value, rest: Sequence[Value], node: ir.Node) -> Value | None:
         if not named.text or named.traces:
@@ -368,7 +469,13 @@ class DotNetMachine(CallMachine):
         self.notes.add("A method is called by its name in a string (reflection).")
         actual = target if (target.type or target.path) else holder
         if holder.type == "type" and isinstance(holder.const, str):
-            actual = Value(path=holder.const.partition(",")[0].lower(), fields=target.fields, traces=target.traces)
+            com = holder.const.startswith("com:")
+            actual = Value(
+                type=holder.const[4:] if com else "",
+                path="" if com else self.type_path(holder.const),
+                fields=target.fields,
+                traces=target.traces,
+            )
         return self.invoke(actual, named.text, self.unpacked(rest) or list(rest), node)
 
     # --- objects ------------------------------------------------------------------------------------------------
@@ -385,17 +492,37 @@ class DotNetMachine(CallMachine):
         value = Value()
         for init in node.inits:
             if isinstance(init, ir.Assign) and isinstance(init.target, ir.Name):
-                self.set_field(value, init.target.id.lower(), self.ev(init.value))
+                given = self.ev(init.value)
+                self.set_field(value, init.target.id.lower(), given)
+                self.initialised(kind, init.target, value, given)
                 value.traces = join_traces(value.traces, value.fields[init.target.id.lower()].traces if value.fields else ())
             else:
                 item = self.ev(init)
                 value.traces = join_traces(value.traces, item.traces)
+                self.pair(value, item)
         return self.construct(kind, arguments, node, value)
+
+    def pair(self, holder: Value, item: Value) -> None:
+        """`{ { key, value } }`: an entry of a dictionary, or an element of a list."""
+        parts = item.fields if item.type == "array" and item.fields else {}
+        if len(parts) == 2:
+            self.set_field(holder, self.key_of(parts["0"]) or "?", parts["1"])
+        elif item.function is not None:
+            self.set_field(holder, f"?{len(holder.fields or {})}", item)
+
+    def initialised(self, kind: str, target: ir.Name, holder: Value, value: Value) -> None:
+        """`new T { member = value }` sets the member as an assignment does."""
+        member = ir.Member(target.line, ir.Name(target.line, kind), target.id)
+        if kind in self.owners:
+            self.own_member(member, value)
+        self.assigned(member, Value(type=kind, fields=holder.fields), value)
 
     def construct(self, kind: str, arguments: Sequence[Value], node: ir.Node, value: Value) -> Value:
         """A new object of a type."""
         value.type = kind
         value.fields = value.fields if value.fields is not None else {}
+        if kind != "label" and self.tables.has("controls", kind):
+            value.path = "control:" + kind
         if kind in ("stringbuilder", "stringbuffer"):
             first = arguments[0] if arguments and NUMBER not in arguments[0].marks else None
             value.const = "" if first is None or isinstance(first.const, int) else first.const
@@ -404,11 +531,20 @@ class DotNetMachine(CallMachine):
         if kind in ("string",) and arguments:
             whole = "".join(str(one.const) for one in self.unpacked(arguments)) or arguments[0].text
             return Value(const=whole if whole and not arguments[0].traces else UNKNOWN, traces=arguments[0].traces)
+        if kind == "guid" and arguments and arguments[0].text and not arguments[0].traces:
+            return Value(const=arguments[0].text, type=kind)
+        if kind == "javascriptserializer" and arguments:
+            value.type = "resolvedserializer"  # a type resolver lets the text name its types
+        if arguments and arguments[0].fields is not None and arguments[0].type not in ("array", ""):
+            value.fields["?inner"] = arguments[0]  # a stream around another one writes into it
         value.traces = join_traces(value.traces, self.gathered(arguments, "new " + kind, node.line))
         if kind in ("streamwriter", "filestream", "fileinfo", "directoryinfo") and arguments:
             first = arguments[0]
             value.fields["path"] = (first.fields or {}).get("path", first)
             value.head, value.marks = first.head, first.marks
+        kept = tuple(one.function for one in arguments if one.function is not None)
+        if kept:
+            value.fields["?call"] = Value(function=kept)
         if kind in self.owners:
             self.construct_own(kind, arguments)
         for sink in self.tables.sinks.get("new " + kind, ()):
@@ -430,6 +566,8 @@ class DotNetMachine(CallMachine):
             size = arguments[0].const if arguments else None
             if not items and isinstance(size, int) and 0 < size < 100_000 and self.budget.fold(size):
                 return Value(const=bytearray(size), type="byte[]")
+        if arguments and not items:
+            return Value(type=node.type or "array[]")  # of a size nobody knows
         fields = {str(position): item for position, item in enumerate(items[:4000])}
         return Value(type=node.type or "array[]", fields=fields)
 
@@ -440,6 +578,18 @@ class DotNetMachine(CallMachine):
                 role = sink.roles[0] if sink.roles else "data"
                 self.event(sink.kind, spell(target), target.line, {role: value})
                 return
+
+    def operator(self, node: ir.Op) -> Value:
+        if node.op == "&concat" and "vbscript" in self.languages:
+            values = [self.ev(item) for item in node.items]
+            filled = [Value(const="") if self.is_empty(one, item) else one for one, item in zip(values, node.items, strict=True)]
+            return combine(node.op, filled, node.line, self.budget)
+        return super().operator(node)
+
+    def is_empty(self, value: Value, node: ir.Node) -> bool:
+        """A variable that was never given anything: VBScript takes it for empty text."""
+        plain = isinstance(node, ir.Name) and not value.known and not value.traces and not value.type and not value.fields
+        return plain and not value.marks and value.path in ("", node.id.lower() if isinstance(node, ir.Name) else "")
 
     def opaque(self, node: ir.Opaque) -> Value:
         lowered = node.text.lower()

@@ -43,7 +43,7 @@ def embedded_events(
                 found.extend(run_code(code, language))
         if _PHP_STYLE.search(text):
             found.append(Event("xslt-script", "registerPHPFunctions", line, {"embedded": Value(const=True)}))
-        if kinds & {"file-write", "file-open"} and _PAGE.search(text):
+        if (kinds & {"file-write", "file-open"} or machine.carries_pages) and _PAGE.search(text):
             severity, inner = judge_page(text)
             if at_least(severity, "high"):
                 found.append(Event("written-page", "text of a page", line + max(inner - 1, 0), {}))

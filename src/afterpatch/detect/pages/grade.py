@@ -21,6 +21,16 @@ _SHELL = re.compile(
     r"^\s*(?:\S{0,80}[\\/])?(?:cmd(?:\.exe)?|(?:ba|z|k|c)?sh|powershell(?:\.exe)?)(?:\s+-i|\s+-|\s*$)|/dev/tcp/|\bnc(?:\.exe|at)?\s.{0,60}-e\b",
     re.IGNORECASE,
 )
+_SQL_SHELL = re.compile(
+    r"\b(?:xp_cmdshell|sp_oacreate|sp_oamethod|xp_regwrite|sys_exec|sys_eval|into\s+(?:dump|out)file|create\s+assembly|dbms_scheduler)\b",
+    re.IGNORECASE,
+)
+_STREAMS = ("inputstream", "postedfile", "filecontent", "getbufferedinputstream", "getbufferlessinputstream", "getinputstream")
+_AUTORUN = re.compile(r"currentversion\\+(?:run|policies|winlogon|image file)|\\services\\", re.IGNORECASE)
+# Code in a constant, of a language that is not read here, which starts programs.
+_RUNS_PROGRAM = re.compile(
+    r"getRuntime\s{0,4}\(|ProcessBuilder|WScript\.Shell|Diagnostics\.Process|shell_exec|Runtime\.exec|child_process"
+)
 _REMOTE = ("php://input", "php://filter", "data:", "http://", "https://", "ftp://", "expect://", "\\\\", "phar://", "zip://")
 _WRAPPERS = ("compress.zlib://", "compress.bzip2://", "file://", "php://filter", "glob://", "zip://", "data:", "\\\\?")
 _NOT_CODE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ico", ".zip", ".rar", ".tmp", ".pdf", ".mp3")
@@ -37,6 +47,8 @@ class PageFacts:
     authenticated: bool = False
     script_platform: bool = False
     loader_names: tuple[str, ...] = ()
+    reads_client: bool = False
+    carried: tuple[str, ...] = ()
 
 
 def _kinds(traces: Sequence[Trace]) -> set[str]:
@@ -58,6 +70,10 @@ def _code(event: Event) -> str:
     if kinds & {"download", "upload-name"}:
         return "high"
     code = _role(event, "code")
+    if "unsafe" in event.roles and not code.known:
+        return "high"  # no application asks for the full rights of eval
+    if code.text is not None and _RUNS_PROGRAM.search(code.text):
+        return "high"
     if {BUILT, DECODED} & code.marks or kinds & {"session", "undefined", "file"}:
         return "high"
     return "low" if code.known else "medium"
@@ -80,6 +96,10 @@ def _load(event: Event) -> str:
     if kinds & {"download", "session"} or DECODED in _role(event, "assembly").marks:
         return "high"
     value = _role(event, "assembly")
+    spelled = (value.text or value.head).lower()
+    nested = [one.text or "" for one in (value.fields or {}).values()]
+    if any(one.lower().startswith(_REMOTE) for one in (spelled, *nested)):
+        return "high"  # a library from another machine
     if isinstance(value.const, bytes | bytearray) and len(value.const) > 256:
         return "high"
     return "low" if value.known else "medium"
@@ -93,6 +113,8 @@ def _reflection(event: Event) -> str:
 
 
 def _deserialise(event: Event) -> str:
+    if event.call.lower().endswith(("deserializeobject", "populateobject")) and "settings" not in event.roles:
+        return "info"  # without settings that let the text name its types it builds data only
     return "high" if "client" in _kinds(event.traces()) else "low"
 
 
@@ -131,6 +153,11 @@ def path_control(value: Value) -> str:
 
 def _write(event: Event) -> str:
     path, content = _role(event, "path"), _role(event, "content")
+    held = _role(event, "handle").fields or {}
+    if "path" not in event.roles and "path" in held:
+        path = held["path"]
+    if "content" not in event.roles and _role(event, "object").type in ("adodb.stream", "memorystream"):
+        content = _role(event, "object")
     control = path_control(path)
     if control == "whole":
         return "high"
@@ -143,6 +170,8 @@ def _write(event: Event) -> str:
         loose = BASENAME not in path.marks or _controlled(content)
         return "high" if loose or "upload-name" in _kinds(path.all_traces()) else "medium"
     if control == "site":
+        if event.call.lower().endswith("saveas") and "client" in _kinds(path.all_traces()):
+            return "high"  # what was sent, wherever below the site the client says
         return "high" if _controlled(content) or "upload-name" in _kinds(path.all_traces()) else "medium"
     if control == "part" and FIXED_END not in path.marks and BASENAME not in path.marks and _controlled(content):
         return "high" if "client" in _kinds(path.all_traces()) else "medium"  # name, type and content are the client's
@@ -158,14 +187,21 @@ def _write(event: Event) -> str:
 def _open(event: Event) -> str:
     mode = _role(event, "mode")
     writes = (
-        mode.path.rpartition(".")[2] in ("create", "createnew", "openorcreate", "append", "truncate")
-        or mode.text in ("w", "a", "wb", "ab", "w+", "a+")
+        mode.path.rpartition(".")[2] in ("create", "createnew", "openorcreate", "append", "truncate", "output", "binary")
+        or (mode.text or "").lower().rstrip("btsd+") in ("w", "a", "x", "c", "rw", "output", "append")
+        or (mode.text or "").lower().startswith("rw")
         or mode.const in (2, 8)
     )
     return _write(event) if writes else _read(event)
 
 
+def _folder(event: Event) -> str:
+    return {"whole": "medium", "site": "low", "name": "low"}.get(path_control(_role(event, "path")), "info")
+
+
 def _read(event: Event) -> str:
+    if all(trace.source.lower().endswith(_STREAMS) for trace in _role(event, "path").all_traces()):
+        return "info"  # not a file: what was sent
     control = path_control(_role(event, "path"))
     return {"whole": "medium", "site": "medium", "name": "medium", "part": "low"}.get(control, "info")
 
@@ -190,6 +226,9 @@ def _network(event: Event) -> str:
 
 def _sql(event: Event) -> str:
     connection, statement = _role(event, "connection"), _role(event, "sql")
+    spelled = f"{statement.text or ''} {statement.head} {statement.tail}"
+    if _SQL_SHELL.search(spelled):
+        return "critical" if _controlled(statement) or _controlled(connection) else "medium"
     if "session" in _kinds(connection.all_traces()):
         return "high"
     if _controlled(connection) and ANCHORED not in connection.marks:
@@ -232,6 +271,18 @@ def _dynamic(event: Event) -> str:
     return "low"
 
 
+def _registry(event: Event) -> str:
+    key = _role(event, "key")
+    given = "client" in _kinds(event.traces())
+    if given and (_AUTORUN.search(key.text or key.head) or _controlled(key)):
+        return "high"
+    return "low"
+
+
+def _account(event: Event) -> str:
+    return "high" if "client" in _kinds(event.traces()) else "medium"
+
+
 def _fixed(severity: str) -> Callable[[Event], str]:
     return lambda _event: severity
 
@@ -240,6 +291,9 @@ GRADES: dict[str, Callable[[Event], str]] = {
     "code-execution": _code,
     "process-start": _process,
     "dynamic-call": _dynamic,
+    "hidden-call": _fixed("high"),
+    "class-build": _fixed("high"),
+    "folder-create": _folder,
     "assembly-load": _load,
     "reflection": _reflection,
     "deserialisation": _deserialise,
@@ -258,7 +312,8 @@ GRADES: dict[str, Callable[[Event], str]] = {
     "listen": _fixed("high"),
     "sql": _sql,
     "secrets": _fixed("high"),
-    "registry": _fixed("low"),
+    "registry": _registry,
+    "account": _account,
     "environment": _fixed("low"),
     "written-page": _fixed("high"),
 }
@@ -267,6 +322,9 @@ EXPLAIN = {
     "code-execution": "runs it as code",
     "process-start": "starts a program with it",
     "dynamic-call": "calls a function that is chosen while it runs",
+    "class-build": "builds a class while it runs",
+    "hidden-call": "calls a function whose name is hidden by bitwise operators",
+    "folder-create": "creates a folder",
     "assembly-load": "loads it as a program library",
     "reflection": "calls methods of the client's choice",
     "deserialisation": "turns it into objects, which runs code of the client's choice",
@@ -287,6 +345,7 @@ EXPLAIN = {
     "secrets": "reads machine keys or other secrets",
     "registry": "reads or writes the registry",
     "environment": "reads processes, services or accounts",
+    "account": "creates accounts or sets their passwords",
     "written-page": "writes a page that is itself a back door",
 }
 
@@ -314,15 +373,42 @@ class Combination:
     reason: str
 
 
-def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFacts) -> list[Combination]:
-    """What several flows mean together."""
+_PASSWORD = re.compile(r"pass(?:word|wd)?\b|pwd\b|passw", re.IGNORECASE)
+
+
+def _content_sources(event: Event) -> str:
+    """What the client sends into a file, by the names it has in the request."""
+    return " ".join(trace.source for trace in _role(event, "content").all_traces() if trace.kind == "client")
+
+
+_RUNNING = {"process-start": "command", "code-execution": "code", "assembly-load": "assembly"}
+
+
+def _unfollowed(event: Event, flow: Flow) -> bool:
+    """Whether a sink that runs things got something that is neither constant nor known where it came from."""
+    wanted = _RUNNING.get(event.kind)
+    if wanted is None or flow.severity != "medium":
+        return False
+    values = [value for role, value in event.roles.items() if role == wanted]
+    return any(
+        not value.known and not value.head and not value.path and value.fields is None and NUMBER not in value.marks
+        for value in values
+    )
+
+
+def combinations(
+    flows: Sequence[Flow], events: Sequence[Event], facts: PageFacts, all_flows: Sequence[Flow]
+) -> list[Combination]:
+    """What several flows mean together. `all_flows`: one for each event."""
     found: list[Combination] = []
     controlled = {event.kind for event in events if _kinds(event.traces()) & {"client", "upload-name"}}
     present = {event.kind for event in events}
     whole = {
         event.kind for event in events if path_control(event.roles.get("path", Value())) in ("whole", "name", "folder", "site")
     }
-    files = whole & {"file-write", "file-read", "file-list", "file-delete", "file-open", "timestomp", "page-compile"}
+    files = whole & {
+        "file-write", "file-read", "file-list", "file-delete", "file-open", "timestomp", "page-compile", "folder-create",
+    }  # fmt: skip
     if len(files) >= 2:
         found.append(Combination("high", "The client lists, reads, writes or deletes files of its choice: a file manager."))
     reads = [event for event in events if event.kind in ("file-read", "file-open")]
@@ -331,6 +417,18 @@ def combinations(flows: Sequence[Flow], events: Sequence[Event], facts: PageFact
     fetched = [event.roles.get("host", Value()) for event in events if event.kind == "network"]
     if facts.script_platform and any(_controlled(host) and ANCHORED not in host.marks for host in fetched):
         found.append(Combination("high", "The page fetches any address the client names: a proxy into the network."))
+    logged = [e for e in events if e.kind in ("file-write", "file-open") and _PASSWORD.search(_content_sources(e))]
+    if logged:
+        found.append(Combination("high", "The page writes a password that it is sent into a file: it collects credentials."))
+    for what in facts.carried:
+        found.append(Combination("high", f"The page carries {what} in a constant."))
+    if facts.reads_client and any(_unfollowed(event, flow) for event, flow in zip(events, all_flows, strict=True)):
+        found.append(
+            Combination(
+                "high",
+                "The page reads the request, and runs something that is put together while it runs and could not be followed.",
+            )
+        )
     undeclared = {e.kind for e in events if "undefined" in _kinds(e.roles.get("path", Value()).all_traces())}
     if len(undeclared & {"file-write", "file-read", "file-list", "file-delete", "file-open"}) >= 3:
         found.append(Combination("high", "Files are listed, read and written by variables that old PHP fills from the request."))
@@ -405,7 +503,7 @@ def grade(events: Sequence[Event], facts: PageFacts) -> tuple[str, tuple[Flow, .
     if facts.authenticated:
         graded = [(event, _tamed(event, flow)) for event, flow in graded]
     flows = list({(one.sink, one.call, one.sink_line, one.source): one for _event, one in graded}.values())
-    together = combinations(flows, events, facts)
+    together = combinations(flows, events, facts, [flow for _event, flow in graded])
     severity = worst(*(flow.severity for flow in flows), *(one.severity for one in together))
     order = sorted(flows, key=lambda flow: (-_rank(flow.severity), flow.sink_line, flow.call))
     return severity, tuple(order[:40]), tuple(one.reason for one in together)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 MAX_DEPTH = 50
 
@@ -99,6 +100,7 @@ class Lambda(Node):
 
     params: Sequence[str]
     body: Sequence[Node]
+    types: Sequence[str] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -154,7 +156,8 @@ class Block(Node):
 
 @dataclass(slots=True, eq=False)
 class Function(Node):
-    """A function or method. `types` are parallel to `params`; `marks` are attributes in lower case."""
+    """A function or method. `types` are parallel to `params`; `marks` are attributes in lower case, `byref` the
+    parameters that give back, `extern` the name of a function outside .NET, `closure` what a nameless one sees."""
 
     name: str
     params: Sequence[str]
@@ -163,6 +166,10 @@ class Function(Node):
     owner: str = ""
     marks: frozenset[str] = frozenset()
     result: str = ""
+    byref: frozenset[str] = frozenset()
+    extern: str = ""
+    extends: bool = False
+    closure: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -175,3 +182,4 @@ class Program:
     bases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     imports: set[str] = field(default_factory=set)
+    statics: set[str] = field(default_factory=set)  # types whose methods are named without them (`using static`)

@@ -10,7 +10,7 @@ from afterpatch.detect.pages.calls import CallMachine, short, spell
 from afterpatch.detect.pages.catalogue import Catalogue
 from afterpatch.detect.pages.dotnet import own_place
 from afterpatch.detect.pages.fold import METHODS, Fold, as_int, decode_bytes, from_base64
-from afterpatch.detect.pages.value import ANCHORED, NUMBER, Trace, Value, join_traces, number
+from afterpatch.detect.pages.value import ANCHORED, MAPPED, NUMBER, Trace, Value, join_traces, number
 
 _IMPLICIT = {
     "request": "httpservletrequest",
@@ -87,7 +87,7 @@ class JavaMachine(CallMachine):
         if holder.type == "state" or holder.type == "pagecontext":
             return self.state_call(holder, method, arguments, node)
         if method in ("getrealpath",):
-            return own_place("own.path")
+            return self.real_path(arguments, node)
         is_named = bool(arguments and arguments[0].text and not arguments[0].traces)
         if method == "forname" and short(holder.path) == "class" and is_named:
             return Value(const=arguments[0].text, type="class")
@@ -96,6 +96,8 @@ class JavaMachine(CallMachine):
             return Value(type="method", fields=fields, traces=join_traces(holder.traces, arguments[0].traces))
         if method == "invoke" and holder.type == "method" and holder.fields:
             return self.reflected(holder, arguments, node)
+        if method == "invoke" and short(holder.path) == "methodutil" and arguments and arguments[0].type == "method":
+            return self.reflected(arguments[0], arguments[1:], node)
         if (
             holder.type == "class"
             and method in ("newinstance", "getconstructor", "getdeclaredconstructor")
@@ -124,6 +126,15 @@ class JavaMachine(CallMachine):
         kind = "upload-name" if method == "getsubmittedfilename" else "client"
         return Value(traces=(Trace(kind, f"request.{name}{key}"[:80], node.line),))
 
+    @staticmethod
+    def real_path(arguments: Sequence[Value], node: ir.Node) -> Value:
+        """A path below the site."""
+        first = arguments[0] if arguments else Value()
+        if not first.traces:
+            return own_place("own.path")
+        traces = tuple(trace.through("getRealPath", node.line) for trace in first.traces)
+        return Value(traces=traces, marks=first.marks | {MAPPED}, head=first.head, tail=first.tail)
+
     def state_call(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
         if method in ("setattribute", "putvalue") and len(arguments) > 1:
             self.store_element(holder, arguments[:1], arguments[1], node)
@@ -131,7 +142,7 @@ class JavaMachine(CallMachine):
         if method in ("getattribute", "getvalue"):
             return self.element(holder, arguments, node)
         if method == "getrealpath":
-            return own_place("own.path")
+            return self.real_path(arguments, node)
         return Value(path=f"{holder.path or 'state'}.{method}") if holder.type == "state" else None
 
     def reflected(self, holder: Value, arguments: Sequence[Value], node: ir.Node) -> Value | None:

@@ -22,6 +22,12 @@ _CONDITIONAL = re.compile(r"/\*@(?:cc_on)?|@\*/|@(?:set|if|elif|else|end|cc_on)\
 _MODIFIERS = re.compile(
     r"\b(?:public|private|protected|internal|static|expando|override|final|hide)\s{1,20}(?=(?:var|function|class)\b)"
 )
+_ATTRIBUTES = re.compile(
+    r"\b\w{1,60}Attribute\b(?:\s{0,8}\([^()\n]{0,200}\))?\s{1,40}(?=(?:\w{1,60}\s{1,40}){0,6}(?:function|class)\b)"
+)
+_PUBLISHED = re.compile(
+    r"\b(?:WebMethod|OperationContract|ScriptMethod|WebInvoke|WebGet)(?:Attribute)?\b[^{};]{0,300}?\bfunction\s{1,20}(\w{1,80})"
+)
 _TRANSPARENT = ("parenthesized_expression", "expression_statement", "await_expression", "else_clause", "variable_declarator_list")
 
 
@@ -34,6 +40,7 @@ def without_types(code: str) -> str:
     """JScript.NET as JavaScript; line ends are kept."""
     code = _IMPORT.sub("", code)
     code = _CONDITIONAL.sub(" ", code) if "@" in code else code
+    code = _ATTRIBUTES.sub(" ", code)
     code = _MODIFIERS.sub("", code)
     code = _VAR_TYPE.sub(r"\1", code)
 
@@ -50,6 +57,7 @@ class JScriptReader(TreeReader):
 
     def __init__(self, code: str, first_line: int = 1) -> None:
         super().__init__(_language(), without_types(code), first_line)
+        self.published = frozenset(_PUBLISHED.findall(code))
         self.table.update(
             {
                 "identifier": self.name,
@@ -83,8 +91,8 @@ class JScriptReader(TreeReader):
                 "class_body": self.block,
                 "switch_body": self.cases,
                 "switch_statement": self.cases,
-                "switch_case": self.cases,
-                "switch_default": self.cases,
+                "switch_case": self.case,
+                "switch_default": self.case,
                 "try_statement": self.cases,
                 "with_statement": self.cases,
                 "catch_clause": self.cases,
@@ -227,6 +235,11 @@ class JScriptReader(TreeReader):
         lowered = self.lower(value) if value is not None else ir.Op(self.line(node), "undefined", [])
         return ir.Assign(self.line(node), self.field(node, "name"), lowered, "", "var" if value is None else "")
 
+    def case(self, node: Node) -> ir.Node:
+        """One case of a switch: it may be taken."""
+        inner = self.cases(node)
+        return ir.If(self.line(node), ir.Op(self.line(node), "undefined", []), [inner])
+
     def cases(self, node: Node) -> ir.Node:
         found = self.each(node.named_children)
         return ir.Block(self.line(node), [one for one in found if not isinstance(one, ir.Return) or one.jump == "return"])
@@ -290,7 +303,8 @@ class JScriptReader(TreeReader):
         body = self.body(node.child_by_field_name("body"))
         self.depth = saved
         name = self.text(node.child_by_field_name("name"))
-        return self.function(node, ir.Function(self.line(node), name, self.parameters(node), body))
+        marks = frozenset(("webmethod",)) if name in self.published else frozenset()
+        return self.function(node, ir.Function(self.line(node), name, self.parameters(node), body, marks=marks))
 
     def lambda_(self, node: Node) -> ir.Node:
         body = node.child_by_field_name("body")

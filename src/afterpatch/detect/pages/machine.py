@@ -21,6 +21,23 @@ MAX_CALLS = 10
 MAX_EVAL = 160
 MAX_LOOP = 3000
 MAX_EVENTS = 400
+# How programs begin, as they are and in the spellings that pages carry them in (base64, hexadecimal, BCEL).
+_PROGRAMS = (
+    ("yv66v", "a compiled Java class"),
+    ("cafebabe", "a compiled Java class"),
+    ("CAFEBABE", "a compiled Java class"),
+    ("$$BCEL$$", "a compiled Java class"),
+    ("TVqQ", "a Windows program or library"),
+    ("TVpQ", "a Windows program or library"),
+    ("TVoA", "a Windows program or library"),
+    ("TVqA", "a Windows program or library"),
+    ("4d5a90", "a Windows program or library"),
+    ("4D5A90", "a Windows program or library"),
+    ("0x4d5a", "a Windows program or library"),
+    ("f0VMR", "a Linux program"),
+    ("AAEAAAD/////", "serialised .NET objects"),
+    ("rO0AB", "serialised Java objects"),
+)
 _EMBEDDED = re.compile(r"<%|<\?(?:php|=)|:script\b|php\.net/xsl|runat\s{0,4}=", re.IGNORECASE)
 
 
@@ -34,13 +51,16 @@ class Machine(Memory):
         for function in program.functions:
             self.functions.setdefault(function.name.lower(), []).append(function)
         self.owners.update(program.bases)
+        self.statics.update(program.statics)
         self.aliases.update(program.aliases)
 
     def run(self, programs: Sequence[ir.Program]) -> None:
         """Run the statements outside functions, then every function as an entry; twice where state carries taint."""
         for program in programs:
             self.load(program)
+        self.share_marks()
         for turn in range(2):
+            self.round = turn
             for program in programs:
                 self.block(program.statements)
             for program in programs:
@@ -50,6 +70,13 @@ class Machine(Memory):
             if not any(value.all_traces() for value in self.globals.values()):
                 return
             self.memory.clear()
+
+    def share_marks(self) -> None:
+        """What an interface's method is marked as, its implementations are."""
+        for functions in self.functions.values():
+            marks = frozenset().union(*(one.marks for one in functions)) if len(functions) > 1 else frozenset()
+            for one in functions:
+                one.marks = one.marks | marks
 
     def enter(self, function: ir.Function) -> Value:
         """Run a function as the runtime would: with arguments nobody knows."""
@@ -120,6 +147,10 @@ class Machine(Memory):
             known = test.known and self.frame.concrete
             if known and self.truth(test.const):
                 return self.nested(current.then)
+            if not known and test.known and self.truth(test.const):
+                # seemingly always taken: taken last, so that its constants are the ones that stay
+                self.weakly(current.other)
+                return self.weakly(current.then)
             if not known:
                 self.weakly(current.then)
             follow = current.other[0] if len(current.other) == 1 else None
@@ -141,6 +172,8 @@ class Machine(Memory):
             if not test.known:
                 break
             if not self.truth(test.const) and not (node.post and not turns):
+                if not turns and not self.frame.concrete:
+                    break  # the constant may be one of several
                 return ""
             turns += 1
             jump = self.turn(node.body)
@@ -152,7 +185,7 @@ class Machine(Memory):
             self.budget.exhausted("loop")
             self.forget(node.body)
             return ""
-        for _again in range(2):
+        for _again in range(3 if turns == 0 and _branches(node.body) else 2):
             self.weakly(node.body)
             self.weakly(node.step)
         return ""
@@ -191,6 +224,8 @@ class Machine(Memory):
             if values:
                 return ""
         element = Value(traces=passed(items, "each element", node.line), type=items.type, marks=items.marks & {BUILT})
+        if items.type in ("methodinfo", "constructorinfo"):
+            element.fields = items.fields
         if node.key is not None:
             self.store(node.key, Value(traces=items.traces))
         self.store(node.target, element)
@@ -222,8 +257,8 @@ class Machine(Memory):
     def expression(self, node: ir.Node) -> Value:
         match node:
             case ir.Lit():
-                if isinstance(node.value, str) and len(node.value) > 30 and "<" in node.value:
-                    self.keep_embedded(node.value, node.line)
+                if isinstance(node.value, str) and len(node.value) > 30:
+                    self.look_at(node.value, node.line)
                 return Value(const=node.value)
             case ir.Name():
                 return self.name(node)
@@ -242,25 +277,38 @@ class Machine(Memory):
             case ir.Array():
                 return self.array(node)
             case ir.Lambda():
-                function = ir.Function(node.line, "lambda", node.params, node.body)
-                self.enter_lambda(function)
-                return Value(function=function)
+                return Value(function=self.enter_lambda(node))
             case ir.Opaque():
                 return self.opaque(node)
             case _:
                 self.statement(node)
                 return Value()
 
+    def look_at(self, text: str, line: int) -> None:
+        """A constant that may hold code of its own, or a whole program."""
+        if "<" in text:
+            self.keep_embedded(text, line)
+        if len(text) >= 100:
+            head = text[:12].lstrip()
+            what = next((what for start, what in _PROGRAMS if head.startswith(start)), "")
+            if what and what not in self.carried:
+                self.carried.append(what)
+
     def keep_embedded(self, text: str, line: int) -> None:
         """Remember a constant that may hold code of its own."""
         if len(self.embedded) < 40 and len(text) < 100_000 and _EMBEDDED.search(text):
             self.embedded.setdefault(text, line)
 
-    def enter_lambda(self, function: ir.Function) -> None:
-        """A nameless function sees the names around it: its body is run where it stands."""
-        for name in function.params:
-            self.frame.locals.setdefault(self.key(name), Value())
+    def enter_lambda(self, node: ir.Lambda) -> ir.Function:
+        """A nameless function sees the names around it: its body is run where it stands, and again when it is called."""
+        function = self.nameless.get(id(node))
+        if function is None:
+            function = self.nameless[id(node)] = ir.Function(node.line, "lambda", node.params, node.body, node.types)
+        for position, name in enumerate(function.params):
+            self.frame.locals.setdefault(self.key(name), self.parameter(function, position))
         self.weakly(function.body)
+        function.closure = dict(self.frame.locals)
+        return function
 
     def name(self, node: ir.Name) -> Value:
         """A name."""
@@ -301,6 +349,12 @@ class Machine(Memory):
 
     def operator(self, node: ir.Op) -> Value:
         """An operator."""
+        if node.op == "caught":
+            return self.globals.get("?thrown", Value())
+        if node.op == "throw":
+            thrown = joined(self.globals.get("?thrown"), self.ev(node.items[0]) if node.items else Value())
+            self.globals["?thrown"] = thrown
+            return Value()
         if node.op in ("&&", "||", "and", "or", "andalso", "orelse", "??", "?:", "any"):
             return self.choice(node)
         values = [self.ev(item) for item in node.items]
@@ -327,9 +381,12 @@ class Machine(Memory):
             return Value(traces=self.gathered(arguments, function.name, function.line))
         key = (id(function), tuple(self.fingerprint(value) for value in arguments))
         if key in self.memory:
-            return self.memory[key]
+            result, self.given_back = self.memory[key]
+            return result
         self.entered.add(id(function))
         frame = Frame(function=function)
+        if function.closure is not None:
+            frame.locals.update(function.closure)
         for position, name in enumerate(function.params[:64]):
             given = arguments[position] if position < len(arguments) else Value()
             kind = function.types[position] if position < len(function.types) else ""
@@ -345,8 +402,13 @@ class Machine(Memory):
             self.frames.pop()
             self.active.pop()
         result = self.result(function, frame)
+        self.given_back = {
+            position: frame.locals.get(self.key(name), Value())
+            for position, name in enumerate(function.params)
+            if name in function.byref
+        }
         if len(self.memory) < 5000:
-            self.memory[key] = result
+            self.memory[key] = (result, self.given_back)
         return result
 
     def result(self, function: ir.Function, frame: Frame) -> Value:
@@ -397,6 +459,14 @@ class Machine(Memory):
             old is not None and (len(new.traces()), _weight(new)) >= (len(old.traces()), _weight(old))
         ):
             self.events[key] = new
+
+
+def _branches(body: Sequence[ir.Node]) -> bool:
+    """Whether a loop's body chooses among cases: a machine of states may take them in any order."""
+    blocks = [one for statement in body for one in (statement.body if isinstance(statement, ir.Block) else (statement,))]
+    return sum(isinstance(one, ir.If | ir.Block) for one in blocks) > 1 or any(
+        isinstance(one, ir.If) and len(one.other) == 1 and isinstance(one.other[0], ir.If) for one in blocks
+    )
 
 
 def _weight(event: Event) -> int:

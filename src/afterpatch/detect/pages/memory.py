@@ -28,11 +28,17 @@ class Memory:
         self.notes: set[str] = set()
         self.depth = 0
         self.active: list[int] = []
-        self.memory: dict[Any, Value] = {}
+        self.memory: dict[Any, tuple[Value, dict[int, Value]]] = {}
+        self.given_back: dict[int, Value] = {}  # by position: what the last call left in parameters passed by reference
         self.entered: set[int] = set()
         self.all_tainted: Trace | None = None
         self.caseless = False
         self.embedded: dict[str, int] = {}
+        self.carries_pages = True  # a back door in a constant counts even where nothing is seen to write it
+        self.carried: list[str] = []  # programs that stand in constants
+        self.round = 0  # the second time round, declarations do not forget
+        self.statics: set[str] = set()
+        self.nameless: dict[int, ir.Function] = {}
 
     def key(self, name: str) -> str:
         """A variable's name as it is compared: VB does not tell cases apart."""
@@ -60,7 +66,9 @@ class Memory:
         value = self.ev(node.value)
         if node.type and not value.type:
             value = self.typed(value, node.type)
-        if node.op:
+        if node.op and value.function is not None:
+            value = joined(self.ev(node.target), value)  # a handler is added to an event
+        elif node.op:
             value = combine(node.op, [self.ev(node.target), value], node.line, self.budget)
         self.store(node.target, value)
         return value
@@ -89,7 +97,7 @@ class Memory:
                 self.store(one, element or Value(traces=value.traces, type=value.type))
         elif isinstance(target, ir.Op):
             for one in target.items[:8]:
-                if isinstance(one, ir.Name | ir.Member | ir.Index):
+                if isinstance(one, ir.Name | ir.Member | ir.Index | ir.Array):
                     self.store(one, value)
 
     @staticmethod
@@ -110,7 +118,8 @@ class Memory:
         if len(self.frames) == 1 or key in frame.declared_global or (key not in scope and key in self.globals):
             scope = self.globals
         if len(scope) < MAX_FIELDS:
-            scope[key] = joined(scope.get(key), value) if frame.weak else value
+            again = scope is self.globals and self.round > 0 and not value.known and not value.traces
+            scope[key] = joined(scope.get(key), value) if frame.weak or again else value
 
     def store_member(self, target: ir.Member, value: Value) -> None:
         holder = self.ev(target.target)
@@ -119,7 +128,14 @@ class Memory:
             self.globals[key] = joined(self.globals.get(key), value)
             return
         self.assigned(target, holder, value)
+        if holder.type in self.owners:
+            self.own_member(target, value)
         self.set_field(holder, target.name.lower(), value)
+
+    def own_member(self, target: ir.Member, value: Value) -> None:
+        """A member of an object of one of the page's classes: what its methods see under the bare name."""
+        key = self.key(target.name)
+        self.globals[key] = joined(self.globals.get(key), value)
 
     def assigned(self, target: ir.Member, holder: Value, value: Value) -> None:
         """A property was set: a sink for some."""

@@ -10,6 +10,7 @@ from afterpatch.detect.pages.fold import ERRORS, as_int, as_text
 from afterpatch.detect.pages.value import (
     ANCHORED,
     BASENAME,
+    BITS,
     BUILT,
     DECODED,
     FIXED_END,
@@ -38,6 +39,8 @@ def combine(op: str, values: Sequence[Value], line: int, budget: Budget) -> Valu
         return _cast(op, values)
     if op in (".", "+", "&concat") or (op == "&" and _texts(values)):
         return concat(values, line, budget, numeric=op == "+")
+    if op == "&bits":
+        return _arithmetic("&", values, line, budget)
     if op in _COMPARE:
         return _compare(op, values)
     if op in _ARITHMETIC:
@@ -175,8 +178,8 @@ def concat(values: Sequence[Value], line: int, budget: Budget, numeric: bool = F
     if all(value.known for value in values):
         known = _concat_known([value.const for value in values], numeric, budget)
         if known is not None:
-            decoded = frozenset((DECODED,)) if any(DECODED in value.marks for value in values) else frozenset()
-            return Value(const=known, traces=_all_traces(values), marks=decoded)
+            hidden = frozenset(mark for value in values for mark in value.marks if mark in (DECODED, BITS))
+            return Value(const=known, traces=_all_traces(values), marks=hidden)
     if numeric and all(NUMBER in value.marks or isinstance(value.const, int | float) for value in values):
         return number()
     traces = tuple(trace.through("concatenation", line) for trace in _all_traces(values))

@@ -23,11 +23,12 @@ from afterpatch.detect.pages.php import read_php
 from afterpatch.detect.pages.phplex import lex_php
 from afterpatch.detect.pages.phpmachine import PhpMachine
 from afterpatch.detect.pages.prefilter import may_reach_sink
-from afterpatch.detect.pages.razor import lex_razor
+from afterpatch.detect.pages.razor import lex_razor, lex_razor_vb
 from afterpatch.detect.pages.scope import Event
 from afterpatch.detect.pages.scriptenc import decode_script
 from afterpatch.detect.pages.statistics import opinion, raises
 from afterpatch.detect.pages.stitch import Unit, add_whole, language_of, units, whole_unit
+from afterpatch.detect.pages.textual import straight_quotes, textual_events
 from afterpatch.detect.pages.treebase import plain_names
 from afterpatch.detect.pages.value import Value
 from afterpatch.detect.pages.vb import read_vb
@@ -64,7 +65,23 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 _SIGNED_IN = re.compile(r"\bIsAuthenticated\b|\bIsInRole\s*\(|\[\s*Authorize\b|PrincipalPermission|\bDemand\s*\(", re.IGNORECASE)
+_READS = re.compile(
+    r"\brequest\b|inputstream|querystring|\bwebmethod|operationcontract|\bcookies\b|httpcontext|\.text\b|\$_(?:get|post|request|cookie|files)\b|websocket",
+    re.IGNORECASE,
+)
 _LOADER = re.compile(r"\b(?:Amsi(?:ScanBuffer|Initialize|OpenSession|ScanString)|EtwEventWrite(?:Full)?|NtTraceEvent)\b")
+# Typographic quotes where only plain ones can be code: a directive's value, the first argument of a call.
+_CURLED = re.compile(
+    "<%@[^%>]{0,300}=\\s{0,8}(?:[\u201c\u201d]|\u00a1[\u00b0\u00b1])|[\\[(]\\s{0,8}[\u201c\u201d]\\w{1,40}[\u201c\u201d]|(?i:createobject|request)\\(\u00a1[\u00b0\u00b1]"
+)
+_ASP_TAGS = re.compile(r"<%(?!@).{0,4000}?\$_(?:get|post|request|cookie|server)\b", re.IGNORECASE | re.DOTALL)
+_EXPRESSION = re.compile(r"[$#]\{([^{}\r\n]{1,4000})\}")
+_EXPRESSION_RUNS = re.compile(
+    r"(?i)getclass|forname|runtime|processbuilder|scriptengine|\.invoke\b|classloader|\.exec\b|\.eval\b"
+)
+_CLASSIC = re.compile(
+    r"server\s{0,4}\.\s{0,4}createobject|\bcreateobject\s{0,4}\(|\bexecute(?:global)?\b|\bwscript\b", re.IGNORECASE
+)
 _PHP_OPEN = re.compile(r"<\?(?:php\b|=)", re.IGNORECASE)
 CLASSIC = frozenset((".asp", ".asa", ".cer", ".cdx"))
 ASPNET = frozenset(
@@ -132,6 +149,9 @@ class Findings:
     script_platform: bool = False
     code: str = ""
     loader_names: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    carried: list[str] = field(default_factory=list)
+    reads_client: bool = False
 
     def note(self, text: str) -> None:
         if text not in self.notes:
@@ -144,14 +164,16 @@ class Findings:
     def look(self, code: str) -> None:
         """Keep some code for the statistics, and the names in it that tell something by themselves."""
         self.code = (self.code + code)[:MAX_CODE]
+        self.reads_client = self.reads_client or _READS.search(code) is not None
         self.authenticated = self.authenticated or _SIGNED_IN.search(code) is not None
         for match in _LOADER.finditer(code):
             if match.group(0) not in self.loader_names and len(self.loader_names) < 5:
                 self.loader_names.append(match.group(0))
 
 
-def _programs(found: Findings, parts: list[Unit]) -> list[ir.Program]:
+def _programs(found: Findings, parts: list[Unit], named: str = "") -> list[ir.Program]:
     programs: list[ir.Program] = []
+    reaches = any(may_reach_sink(named + plain_names(unit.code)[0]) for unit in parts if unit.language == "csharp")
     for unit in parts:
         code, undone = plain_names(unit.code)
         found.look(code)
@@ -159,14 +181,18 @@ def _programs(found: Findings, parts: list[Unit]) -> list[ir.Program]:
             found.note(f"{undone} characters of names were written as escapes or hidden characters.")
         if unit.language not in found.languages:
             found.languages.append(unit.language)
-        if unit.language == "csharp" and not may_reach_sink(code):
+        if unit.language == "csharp" and not reaches:
             continue
         code = _bounded(found, code)
         if unit.members and unit.language == "csharp" and not re.search(r"^\s*(?:namespace|public\s+class|class)\b", code, re.M):
             code = "class __page {" + code + "\n}"
         program = read_code(code, unit.language)
+        if program.problems and straight_quotes(code) != code:
+            program = read_code(straight_quotes(code), unit.language)
         for problem in program.problems:
             found.problem(problem)
+        if program.problems:
+            found.damaged.append(code)
         programs.append(program)
     return programs
 
@@ -195,12 +221,38 @@ def _judge_dotnet(found: Findings, page: Page, asp: bool, default: str = "") -> 
     parts = units(page, asp, default)
     found.script_platform = found.script_platform or (asp and bool(parts))
     found.server_code = found.server_code or any(unit.code.strip() for unit in parts)
-    programs = _programs(found, parts)
+    imported = " ".join(one.values["namespace"] for one in page.directives if "=" in one.values.get("namespace", ""))
+    programs = _programs(found, parts, imported)
     tables = catalogue("classic" if asp else "dotnet")
     machine = DotNetMachine(
         tables, found.budget, read_code, page.controls, page.objects, frozenset(unit.language for unit in parts)
     )
+    for one in page.directives:
+        alias, equals, full = one.values.get("namespace", "").partition("=")
+        if equals and one.name == "import":
+            machine.aliases[alias.strip().lower()] = full.strip().lower()
     _run(found, machine, programs)
+
+
+def _with_asp_tags(text: str) -> str:
+    """PHP between `<%` and `%>`, which old PHP runs where its settings allow it."""
+    return text.replace("<%=", "<?=").replace("<%", "<?php ").replace("%>", "?>")
+
+
+def _with_expressions(text: str) -> str:
+    """JSP's expression language that reaches classes, as expressions of Java."""
+    if "{" not in text or not _EXPRESSION_RUNS.search(text):
+        return text
+
+    def one(match: re.Match[str]) -> str:
+        if not _EXPRESSION_RUNS.search(match.group(1)):
+            return match.group(0)
+        code = re.sub(r"'((?:[^'\\]|\\.)*)'", r'"\1"', match.group(1))
+        code = re.sub(r"\b(param|paramValues|header|headerValues|cookie)\b\.?(\w*)", r"request.getParameter(\"\2\")", code)
+        code = code.replace("pageContext.request.", "request.")
+        return f"<%={code}%>"
+
+    return _EXPRESSION.sub(one, text)
 
 
 def _judge_php(found: Findings, page: Page) -> None:
@@ -232,6 +284,11 @@ def _run(found: Findings, machine: CallMachine, programs: list[ir.Program]) -> N
     )
     for note in sorted(machine.notes):
         found.note(note)
+    found.carried += [one for one in machine.carried if one not in found.carried]
+    reached = {event.kind for event in machine.events.values() if event.traces()}
+    for code in found.damaged[:8]:
+        found.events.extend(event for event in textual_events(code) if event.kind not in reached)
+    found.damaged.clear()
 
 
 def _script_events(found: Findings, code: str, language: str) -> list[Event]:
@@ -258,7 +315,7 @@ def _inner_page(found: Findings, text: str) -> tuple[str, int]:
         return "info", 1
     inner = Findings(budget=found.budget)
     inner.budget.layers -= 2
-    _judge_reading(inner, Reading(text, "constant"), "")
+    _judge_reading(inner, Reading(text, "constant"), ".jsp" if found.languages == ["java"] else "")
     inner.budget.layers += 2
     severity, flows, _reasons = grade(inner.events, PageFacts())
     return severity, flows[0].sink_line if flows else 1
@@ -266,17 +323,21 @@ def _inner_page(found: Findings, text: str) -> tuple[str, int]:
 
 def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
     text, encoded = decode_script(reading.text)
+    if _CURLED.search(text):
+        text = straight_quotes(text)
     if encoded:
         found.note("Script Encoder blocks were decoded.")
     if extension in PHP or (extension not in JSP and _PHP_OPEN.search(text)):
+        if extension in PHP and _ASP_TAGS.search(text):
+            text = _with_asp_tags(text)
         _judge_php(found, lex_php(text))
         if extension in PHP:
             return
     if extension in JSP:
-        _judge_java(found, lex(plain_java(text)[0]))
+        _judge_java(found, lex(_with_expressions(plain_java(text)[0])))
         return
     if extension in RAZOR:
-        page = lex_razor(text)
+        page = lex_razor_vb(text) if extension == ".vbhtml" else lex_razor(text)
     else:
         page = lex(text)
         if whole_unit(page) or (extension in SOURCE_FILES and not page.segments):
@@ -287,6 +348,8 @@ def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
         default = "vb" if extension == ".vbhtml" else ""
         if extension in ASPNET:
             _judge_dotnet(found, page, False, default)
+            if found.languages == ["vb"] and not page.directive("language") and _CLASSIC.search(text):  # ASP by another name
+                _judge_dotnet(found, page, True)
         else:  # of another name nobody knows which engine runs it: `.config` and pictures are mapped to either
             _judge_dotnet(found, page, True)
             if extension not in CLASSIC:
@@ -307,7 +370,9 @@ def analyse_page(name: str, data: bytes) -> PageVerdict:
         found.budget.exhausted("bytes")
     severity, flows, reasons = grade(
         found.events,
-        PageFacts(found.authenticated, found.script_platform, tuple(found.loader_names)),
+        PageFacts(
+            found.authenticated, found.script_platform, tuple(found.loader_names), found.reads_client, tuple(found.carried)
+        ),
     )
     second = opinion(found.code) if found.server_code else ()
     if severity in ("info", "low") and raises(second, found.code):

@@ -89,12 +89,16 @@ class PhpReader(CReader):
 
     def parameters(self) -> tuple[list[str], list[str]]:
         names: list[str] = []
+        self.byref = set()
         if not self.sign("("):
             return names, []
         self.next()
         while not self.done() and not self.sign(")"):
             if self.token.kind == "variable":
+                by_reference = self.tokens[self.at - 1].text == "&"
                 names.append(self.next().text)
+                if by_reference:
+                    self.byref.add(names[-1])
                 if self.accept("="):
                     self.expression()
             else:

@@ -112,7 +112,7 @@ def _sprintf(args: Sequence[Any]) -> str:
     values = iter(args[1:])
 
     def one(match: re.Match[str]) -> str:
-        value = next(values)
+        value = next(values, "")
         return chr(as_int(value)) if match.group(1) == "c" else f"{as_int(value):x}" if match.group(1) == "x" else as_text(value)
 
     return re.sub(r"%[0-9.\-]*([scdx])", one, as_text(args[0]))

@@ -43,7 +43,7 @@ def _code_end(text: str, start: int) -> int:
             position = _string_end(text, at, found)
         elif found == "/*":
             end = text.find("*/", at + 2)
-            position = len(text) if end < 0 else end + 2
+            position = at + 2 if end < 0 else end + 2  # one that never ends hides nothing
         elif found == "<<<":
             position = _heredoc_end(text, at)
         else:

@@ -15,7 +15,7 @@ from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.phpfold import DECODERS, PHP_FUNCTIONS
 from afterpatch.detect.pages.phplex import lex_php
 from afterpatch.detect.pages.scope import joined
-from afterpatch.detect.pages.value import ANCHORED, BUILT, MAX_FIELDS, NUMBER, Trace, Value, join_traces
+from afterpatch.detect.pages.value import ANCHORED, BITS, BUILT, MAX_FIELDS, NUMBER, Trace, Value, join_traces
 
 _SUPER = re.compile(r"\$?(_GET|_POST|_REQUEST|_COOKIE|_FILES|_SERVER)$", re.IGNORECASE)
 _EVAL_MODIFIER = re.compile(r"^\s*([^\w\s\\])(?:.*)\1?[a-zA-Z]*e[a-zA-Z]*\s*$", re.DOTALL)
@@ -33,6 +33,8 @@ class PhpMachine(CallMachine):
     def __init__(self, tables: Catalogue, budget: Budget, read: Callable[[str, str], ir.Program]) -> None:
         super().__init__(tables, budget)
         self.read = read
+        self.carries_pages = False  # PHP applications hold the text of pages they generate
+        self.filled: dict[str, tuple[Trace, ...]] = {}
 
     # --- names --------------------------------------------------------------------------------------------------
 
@@ -132,8 +134,14 @@ class PhpMachine(CallMachine):
             values = [self.ev(item) for item in node.items]
             values = [Value(const="Array") if one.type == "array" and not one.traces else one for one in values]
             return combine(".", values, node.line, self.budget)
+        if node.op == "&":
+            node = ir.Op(node.line, "&bits", node.items)
+        if node.op == "spread" and node.items:
+            return self.ev(node.items[0])
         result = super().operator(node)
-        if not result.known and not result.traces and node.op in ("^", "|", "&", "u~"):
+        if node.op in ("^", "|", "&bits", "u~") and isinstance(result.const, str):
+            result.marks = result.marks | {BITS}
+        if not result.known and not result.traces and node.op in ("^", "|", "&bits", "u~"):
             return Value(marks=result.marks | {BUILT})
         return result
 
@@ -152,10 +160,23 @@ class PhpMachine(CallMachine):
         special = self.language_call(lower, node)
         if special is not None:
             return special
-        arguments = [self.ev(one) for one in node.args]
+        arguments = self.spread([self.ev(one) for one in node.args], node)
         if lower in self.functions:
-            return self.own(lower, arguments)
+            return self.own(lower, arguments, node)
         return self.invoke(Value(), target.id, arguments, node)
+
+    @staticmethod
+    def spread(arguments: list[Value], node: ir.Call) -> list[Value]:
+        """`f(...$a)`: an array's elements in the places of arguments, whatever it holds where nobody knows them."""
+        if not node.args or not isinstance(node.args[-1], ir.Op) or node.args[-1].op != "spread":
+            return arguments
+        last = arguments[-1]
+        if last.fields and last.type == "array":
+            return [*arguments[:-1], *last.fields.values()]
+        return [*arguments[:-1], *([last] * 4)]
+
+    def is_own(self, holder: Value) -> bool:
+        return holder.path in self.owners or super().is_own(holder)
 
     def language_call(self, lower: str, node: ir.Call) -> Value | None:
         """Calls that work on names: variable variables, global, define, extract."""
@@ -200,7 +221,12 @@ class PhpMachine(CallMachine):
         if isinstance(target, ir.Index) and not isinstance(target.target, ir.Name | ir.Member | ir.Index):
             return
         name = target.target.id if isinstance(target, ir.Index) and isinstance(target.target, ir.Name) else ""
-        if name and self.lookup(name) is None and name.lower() not in self.tables.sets["sources"]:
+        held = self.lookup(name) if name else None
+        if (
+            name
+            and (held is None or (held.known and held.const in ("", None)))
+            and name.lower() not in self.tables.sets["sources"]
+        ):
             self.store_name(name, Value(type="array", fields={}))
         super().store(target, value)
 
@@ -236,8 +262,10 @@ class PhpMachine(CallMachine):
         if text is not None and not value.traces:
             name = text.rpartition("::")[2].lstrip("\\").strip()
             if name.lower() in self.functions:
-                return self.own(name.lower(), arguments)
+                return self.own(name.lower(), arguments, node)
             if re.fullmatch(r"\w{1,80}", name):
+                if BITS in value.marks:
+                    self.event("hidden-call", name, node.line, {"callable": value})
                 self.notes.add("A function is called by its name in a string.")
                 return self.invoke(Value(), name, arguments, node)
         data = arguments[0] if arguments else Value()
@@ -268,10 +296,23 @@ class PhpMachine(CallMachine):
                 return Value(traces=(Trace("client", "php://input", node.line),))
             if name.startswith(("http://", "https://", "ftp://")):
                 return Value(type="handle" if method == "fopen" else "", traces=(Trace("download", name[:80], node.line),))
+        if method in ("exif_read_data", "iptcparse", "read_exif_data"):
+            return Value(traces=(Trace("file", method, node.line),))
+        if method in ("get_defined_functions", "get_class_methods", "get_defined_constants", "get_declared_classes"):
+            return Value(marks=frozenset((BUILT,)))
         if self.tables.has("source_calls", method):
             return Value(type="requestdata", traces=(Trace("client", method, node.line),))
         if method in ("getenv",) and arguments and (arguments[0].text or "").upper().startswith(("HTTP_", "QUERY_")):
             return Value(traces=(Trace("client", f"getenv({arguments[0].text})", node.line),))
+        if method in ("call_user_func", "call_user_func_array") and arguments and arguments[0].known and not arguments[0].traces:
+            rest = list(arguments[1:]) if method == "call_user_func" else self.unpacked(arguments[1:2])
+            return self.dynamic(arguments[0], rest, node, method)
+        if method == "tmpfile" or (method in ("tempnam", "sys_get_temp_dir") and not any(one.traces for one in arguments)):
+            return Value(
+                type="handle" if method == "tmpfile" else "", path="temporary.file", fields={"path": Value(path="temporary.file")}
+            )
+        if method == "stream_get_meta_data" and arguments and arguments[0].fields:
+            return Value(type="array", fields={"uri": arguments[0].fields.get("path", Value())})
         if method == "create_function" and len(arguments) > 1:
             return self.made_function(arguments, node)
         if method == "chr" and arguments and arguments[0].traces:
@@ -293,7 +334,21 @@ class PhpMachine(CallMachine):
         self.apply(function, [Value() for _name in names])
         return Value(function=function)
 
+    def undeclared(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        """`A::x(...)`, `$a->x(...)` of a class that takes any name: __call and __callStatic."""
+        if method in self.functions or not (holder.path in self.owners or holder.type in self.owners):
+            return None
+        for name in ("__callstatic", "__call"):
+            if name in self.functions:
+                given = Value(type="array", fields={str(place): one for place, one in enumerate(arguments)})
+                spelled = node.target.name if isinstance(node, ir.Call) and isinstance(node.target, ir.Member) else method
+                return self.own(name, [Value(const=spelled), given], node)
+        return None
+
     def special_method(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        made = self.undeclared(holder, method, arguments, node)
+        if made is not None:
+            return made
         if holder.type == "reflectionfunction" and method in ("invoke", "invokeargs") and holder.fields:
             return self.dynamic(
                 holder.fields.get("callable", Value()), self.unpacked(arguments), node, "ReflectionFunction.invoke"
@@ -336,6 +391,7 @@ class PhpMachine(CallMachine):
         return None
 
     def outcome(self, holder: Value, method: str, name: str, arguments: Sequence[Value], node: ir.Node) -> Value:
+        self.named_callbacks(method, arguments, node)
         result = super().outcome(holder, method, name, arguments, node)
         if (
             not result.traces
@@ -347,12 +403,53 @@ class PhpMachine(CallMachine):
             result.marks = result.marks | {BUILT}
         return result
 
+    def named_callbacks(self, method: str, arguments: Sequence[Value], node: ir.Node) -> None:
+        """Functions handed over by their names, also inside option arrays: the page's own, and those that run code."""
+        if self.tables.has("asking", method):
+            return
+        traces = self.gathered(arguments, method, node.line)
+        if not traces:
+            return
+        inside = [item for one in arguments if one.type == "array" for item in list((one.fields or {}).values())[:8]]
+        for one in (*arguments, *inside):
+            name = (one.text or "").lower()
+            if name in self.functions and not one.traces:
+                self.own(name, [Value(traces=traces)])
+            elif self.tables.has("runners", name) and not one.traces:
+                self.event(
+                    "dynamic-call",
+                    method,
+                    node.line,
+                    {"callable": Value(marks=frozenset((BUILT,))), "data": Value(traces=traces)},
+                )
+
     def reached(self, sink: Sink, roles: dict[str, Value], node: ir.Node) -> None:
         name = sink.name
         if sink.kind == "dynamic-call" and "callable" in roles:
             self.call_back(name, roles["callable"], roles.get("data", Value()), node)
         elif name in ("eval", "assert", "*.__eval") and "code" in roles:
             self.run_text(roles["code"])
+        elif sink.kind == "include" and "path" in roles:
+            self.included(roles["path"], node)
+        elif sink.kind in ("file-write", "file-open"):
+            self.kept(roles)
+
+    def kept(self, roles: dict[str, Value]) -> None:
+        """Remember which files of fixed names the client fills."""
+        handle = roles.get("handle", Value())
+        path = roles.get("path") or (handle.fields or {}).get("path") or Value()
+        content = roles.get("content", Value())
+        traces = content.all_traces()
+        name = path.text if path.text is not None and not path.traces else path.path or None
+        if name and traces and len(self.filled) < 200:
+            self.filled[name.lower()] = traces
+
+    def included(self, path: Value, node: ir.Node) -> None:
+        """A file that the page fills and then includes is code of whoever filled it."""
+        name = (path.text if path.text is not None and not path.traces else path.path) or ""
+        traces = self.filled.get(name.lower())
+        if traces:
+            self.event("code-execution", "include", node.line, {"code": Value(traces=traces)})
 
     def call_back(self, name: str, function: Value, data: Value, node: ir.Node) -> None:
         """The platform calls a function of the page's choice with some data."""
@@ -396,6 +493,8 @@ class PhpMachine(CallMachine):
 
     def element(self, holder: Value, keys: Sequence[Value], node: ir.Node) -> Value:
         key = keys[0] if keys else Value()
+        if key.const == "" and isinstance(holder.const, str) and not holder.traces:
+            keys = [Value(const=0)]
         if holder.type == "state":
             named = str(key.const) if key.known and not key.traces else None
             if named is not None and _SUPER.match(named) and holder is self.globals.get("state:$globals"):

@@ -61,6 +61,34 @@ def _chain(text: str, start: int) -> int:
     return position
 
 
+_VB_BLOCK = re.compile(r"@(code|functions)\b(.{0,60000}?)\bend\s+\1\b", re.IGNORECASE | re.DOTALL)
+_VB_STATEMENT = re.compile(r"@(?:if|for\s+each|for|while|using|select|try|do)\b[^\r\n]{0,2000}", re.IGNORECASE)
+
+
+def lex_razor_vb(text: str) -> Page:
+    """The code of a Razor page in VB: `@Code ... End Code`, `@Functions`, statements line by line, expressions."""
+    page = Page(text)
+    position = 0
+    blocks = [*_VB_BLOCK.finditer(text)]
+    for match in blocks:
+        kind = "render" if match.group(1).lower() == "code" else "declaration"
+        page.add(Segment(kind, match.group(2), match.start(2)))
+    rest = _VB_BLOCK.sub(lambda match: re.sub(r"[^\n]", " ", match.group(0)), text)
+    for match in _AT.finditer(rest):
+        start = match.start()
+        if start < position or page.truncated or (start and rest[start - 1].isalnum()) or match.group(0) in ("@@", "@*"):
+            continue
+        statement = _VB_STATEMENT.match(rest, start)
+        if statement:
+            page.add(Segment("render", statement.group(0)[1:] + "\n", start + 1))
+            position = statement.end()
+        else:
+            position = _close(rest, start + 1) if match.group(0) == "@(" else _chain(rest, start + 1)
+            page.add(Segment("expression", rest[start + 1 : position], start + 1))
+    page.segments.sort(key=lambda one: one.offset)
+    return page
+
+
 def lex_razor(text: str) -> Page:
     """The code of a Razor page, in order; a statement such as `@if (...) {` is taken with its block."""
     page = Page(text)

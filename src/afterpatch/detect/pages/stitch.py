@@ -63,10 +63,28 @@ class Unit:
             if start > line:
                 pieces.append("\n" * (start - line))
                 line = start
-            text = _spelled(segment, language)
+            text = _without_last_comment(_spelled(segment, language), language)
             pieces.append(text)
             line += text.count("\n")
         return cls(language, "".join(pieces), members)
+
+
+_LAST_COMMENT = {
+    "vb": re.compile(r"^((?:[^\"'\n]|\"[^\"\n]*\")*)'[^\n]*$"),
+    "c": re.compile(r"^((?:[^\"'/\n]|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|/(?!/))*)//[^\n]*$"),
+}
+
+
+def _without_last_comment(text: str, language: str) -> str:
+    """A block whose last line ends in a comment: the comment ends with the block, not with the line of the page."""
+    family = "vb" if language in ("vb", "vbscript") else "c" if language in ("csharp", "jscript", "java") else ""
+    mark = "'" if family == "vb" else "//"
+    start = text.rstrip(" \t:").rfind("\n") + 1
+    last = text[start:]
+    if not family or mark not in last or len(last) > 4000 or text.endswith("\n"):
+        return text
+    match = _LAST_COMMENT[family].match(last)
+    return text[:start] + match.group(1) + " : " * (family == "vb") if match else text
 
 
 def _spelled(segment: Segment, language: str) -> str:

@@ -16,6 +16,7 @@ class Token:
     kind: str
     text: str
     line: int
+    spaced: bool = False  # a blank stands before it
 
     @property
     def lower(self) -> str:
@@ -26,15 +27,16 @@ class Token:
 def scan(code: str, pattern: re.Pattern[str], first_line: int, skip: frozenset[str], names: Mapping[str, str]) -> list[Token]:
     """Tokens of a text by the pattern's named groups; groups in `skip` are dropped, `names` renames groups."""
     found: list[Token] = []
-    line, position, last = first_line, 0, 0
+    line, position, last, blank = first_line, 0, 0, False
     for match in pattern.finditer(code):
         kind = match.lastgroup or "op"
         line += code.count("\n", last, match.start())
         last = match.start()
         if kind not in skip:
-            found.append(Token(names.get(kind, kind), match.group(0), line))
+            found.append(Token(names.get(kind, kind), match.group(0), line, blank))
             if len(found) >= MAX_TOKENS:
                 break
+        blank = kind in skip
         position = match.end()
     found.append(Token("end", "", line + code.count("\n", last, position)))
     return found

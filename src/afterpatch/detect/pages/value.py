@@ -24,6 +24,7 @@ UNKNOWN: Final = Unknown()
 NUMBER, ANCHORED, BASENAME, FIXED_END, BUILT = "number", "anchored", "basename", "fixed-end", "built"
 MAPPED = "mapped"  # a path below the site's root
 DECODED = "decoded"  # a constant that came out of a decoder
+BITS = "bits"  # text that bitwise operators on other text gave: nobody writes a function's name so
 _NONE: frozenset[str] = frozenset()
 
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.vbexpr import ENDERS, MAX_DEPTH, MODIFIERS, PLAIN_ENDS, VbExpressions
 
+_DECLARING = frozenset(("auto", "ansi", "unicode", "function", "sub", "lib", "alias", "ptrsafe"))
+
 
 class VbReader(VbExpressions):
     """Reads VB.NET and VBScript."""
@@ -187,11 +189,21 @@ class VbReader(VbExpressions):
             self.next()
             parts.append(self.next().text)
         kind = parts[-1].strip("[]").lower()
-        if self.sign("("):
+        while self.sign("("):
             if self.peek().text in (")", ","):
                 kind += "[]"
-            self.arguments()
+            self.skip_brackets()
         return kind
+
+    def skip_brackets(self) -> None:
+        """`(Of T)`, `(,)`: up to the bracket that closes."""
+        depth = 0
+        while self.token.kind not in ("line", "end"):
+            depth += self.sign("(")
+            depth -= self.sign(")")
+            self.next()
+            if depth <= 0:
+                return
 
     def on_if(self) -> ir.Node:
         line = self.next().line
@@ -300,6 +312,7 @@ class VbReader(VbExpressions):
         self.accept("case")
         test = self.expression()
         found: list[ir.Node] = [test]
+        last: ir.If | None = None
         self.skip_line()
         while not self.done():
             while self.token.kind == "line":
@@ -307,11 +320,15 @@ class VbReader(VbExpressions):
             if not self.word("case"):
                 break
             self.next()
-            if self.accept("else"):
-                pass
+            values = [] if self.accept("else") else self.bare_arguments()
+            case_line = self.token.line
+            known = ir.Op(line, "=", [test, values[0]]) if len(values) == 1 else ir.Op(line, "undefined", [])
+            case = ir.If(case_line, known, self.statements("case", "select"))
+            if last is None:
+                found.append(case)
             else:
-                self.bare_arguments()
-            found.append(ir.If(self.token.line, ir.Op(line, "undefined", []), self.statements("case", "select")))
+                last.other = [case]
+            last = case
         self.close("select")
         return ir.Block(line, found)
 
@@ -336,7 +353,10 @@ class VbReader(VbExpressions):
         line = self.next().line
         body = self.statements("catch", "finally", "try")
         while self.word("catch", "finally"):
-            self.next()
+            caught = self.next().lower == "catch" and self.token.kind == "name" and not self.word("when")
+            if caught:
+                name = ir.Name(line, self.name_text(self.token))
+                body.append(ir.Assign(line, name, ir.Op(line, "caught", [])))
             self.skip_line()
             body += self.statements("catch", "finally", "try")
         self.close("try")
@@ -378,12 +398,13 @@ class VbReader(VbExpressions):
             while self.token.kind not in ("line", "end"):
                 self.next()
         marks, self.marks = frozenset(self.marks), set()
+        byref = frozenset(self.byref)
         saved, self.depth = self.depth, 1
         body = self.statements(word)
         self.depth = saved
         self.close(word)
         name = self.owner if name.lower() == "new" and self.owner else name
-        self.program.functions.append(ir.Function(line, name, names, body, types, self.owner, marks, result))
+        self.program.functions.append(ir.Function(line, name, names, body, types, self.owner, marks, result, byref))
         return None
 
     on_function = on_sub
@@ -412,10 +433,36 @@ class VbReader(VbExpressions):
         return None
 
     def on_declare(self) -> ir.Node | None:
+        """`Declare Function name Lib "library" Alias "its name there" (...)`."""
+        line, words = self.next().line, []
+        while self.token.kind not in ("line", "end") and not self.sign("("):
+            words.append(self.next())
+        names, types = self.parameters() if self.sign("(") else ([], [])
+        self.skip_line()
+        strings = [self.string(one.text) for one in words if one.kind == "string"]
+        plain = [one for one in words if one.kind == "name" and one.lower not in _DECLARING]
+        if plain:
+            name = self.name_text(plain[0])
+            given = strings[1] if len(strings) > 1 else name
+            self.program.functions.append(ir.Function(line, name, names, [], types, self.owner, extern=given.lower()))
+        return None
+
+    def on_option(self) -> ir.Node | None:
         self.skip_line()
         return None
 
-    on_delegate = on_event = on_option = on_inherits = on_implements = on_goto = on_on = on_addhandler = on_throw = on_declare
+    on_delegate = on_event = on_inherits = on_implements = on_goto = on_addhandler = on_option
+
+    def on_on(self) -> ir.Node | None:
+        """`On Error Resume Next`, `On Error GoTo x`: no more than these words."""
+        for words in (("on",), ("error",), ("resume", "goto"), ("next", "0")):
+            if self.token.lower in words or (words == ("next", "0") and self.token.kind in ("name", "number")):
+                self.next()
+        return None
+
+    def on_throw(self) -> ir.Node:
+        line = self.next().line
+        return ir.Op(line, "throw", [] if self.token.kind in ("line", "end") else [self.expression()])
 
     def on_imports(self) -> ir.Node | None:
         self.next()
@@ -470,11 +517,15 @@ class VbReader(VbExpressions):
     def parameters(self) -> tuple[list[str], list[str]]:
         names: list[str] = []
         types: list[str] = []
+        self.byref = set()
         self.next()
         while not self.done() and not self.sign(")") and self.token.kind != "line":
+            by_reference = self.word("byref")
             while self.word("byval", "byref", "optional", "paramarray"):
-                self.next()
+                by_reference = self.next().lower == "byref" or by_reference
             names.append(self.name_text(self.next()))
+            if by_reference:
+                self.byref.add(names[-1])
             if self.sign("("):
                 self.arguments()
             types.append(self.type_name() if self.accept("as") else "")

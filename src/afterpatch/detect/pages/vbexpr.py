@@ -116,6 +116,7 @@ class VbExpressions:
         self.depth = 0
         self.withs: list[ir.Node] = []
         self.marks: set[str] = set()
+        self.byref: set[str] = set()
 
     # --- tokens -------------------------------------------------------------------------------------------------
 
@@ -163,6 +164,10 @@ class VbExpressions:
         """Statements up to a closing word."""
         raise NotImplementedError
 
+    def statement(self) -> ir.Node | None:
+        """One statement."""
+        raise NotImplementedError
+
     # --- expressions --------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -208,7 +213,7 @@ class VbExpressions:
         node = self.primary()
         while True:
             line = self.token.line
-            if self.sign(".", "!"):
+            if self.sign(".", "!") and not (self.withs and self.token.spaced and self.peek(-1).kind == "name"):
                 separator = self.next().text
                 if self.token.kind != "name":
                     break
@@ -288,7 +293,14 @@ class VbExpressions:
         if self.sign("{"):
             return self.braces()
         if self.sign(".", "!") and self.withs:
-            return self.withs[-1]
+            separator = self.next().text
+            if self.token.kind != "name":
+                return self.withs[-1]
+            name = self.name_text(self.next())
+            held = self.withs[-1]
+            return (
+                ir.Member(token.line, held, name) if separator == "." else ir.Index(token.line, held, [ir.Lit(token.line, name)])
+            )
         if token.kind not in ("line", "end") and not self.sign(")", ",", "}"):
             self.next()
         return ir.Lit(token.line, None)
@@ -350,10 +362,20 @@ class VbExpressions:
 
     def lambda_(self) -> ir.Node:
         line = self.next().line
-        names, _types = self.parameters()
-        if self.token.kind == "line":
-            return ir.Lambda(line, names, [])
-        return ir.Lambda(line, names, [ir.Return(line, self.expression())])
+        word = self.peek(-1).lower
+        names, types = self.parameters()
+        if self.accept("as"):
+            self.type_name()
+        if self.token.kind != "line":
+            body = self.statement() if word == "sub" else None
+            return ir.Lambda(line, names, [body] if body is not None else [ir.Return(line, self.expression())], types)
+        withs, self.withs = self.withs, []
+        body_of = self.statements(word)
+        self.withs = withs
+        if self.word("end") and self.peek().lower == word:
+            self.next()
+            self.next()
+        return ir.Lambda(line, names, body_of, types)
 
     def cast(self) -> ir.Node:
         line = self.next().line

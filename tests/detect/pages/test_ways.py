@@ -1,0 +1,26 @@
+"""Each construct of a language that can stand between the request and a sink, and ordinary pages that look alike."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+import yaml
+
+from afterpatch.detect.pages import analyse_page
+from afterpatch.detect.pages.verdict import at_least
+
+CASES = yaml.safe_load((Path(__file__).parent / "data" / "ways.yml").read_text(encoding="utf-8"))["cases"]
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if "least" in one], ids=lambda case: case["id"])
+def test_way_is_found(case: dict[str, str]) -> None:
+    verdict = analyse_page(case["name"], base64.b64decode(case["page"]))
+    assert at_least(verdict.severity, case["least"]), (verdict.severity, verdict.flows[:2])
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if "below" in one], ids=lambda case: case["id"])
+def test_ordinary_page_is_quiet(case: dict[str, str]) -> None:
+    verdict = analyse_page(case["name"], base64.b64decode(case["page"]))
+    assert not at_least(verdict.severity, case["below"]), (verdict.severity, verdict.flows[:2], verdict.reasons)
