@@ -51,7 +51,7 @@ def test_library_that_runs_requests(context: FileContext) -> None:
     assert (found.severity, found.kind) == ("critical", "iis-module")
     assert facts["is"] == "http-handler (Acme.Web.Orders), http-module (Acme.Web.Stage)"
     assert facts["hooks"] == "BeginRequest"
-    assert "Request.Form in Acme.Web.Orders::Pick" in facts["process-start critical"]
+    assert "Request.Form['q'] in Acme.Web.Orders::Pick" in facts["process-start critical"]
 
 
 def test_an_applications_own_library_is_silent(fired: Fired) -> None:
