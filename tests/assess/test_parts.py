@@ -16,7 +16,7 @@ from afterpatch.assess.backdoors import Doors
 from afterpatch.assess.chains import build_chains
 from afterpatch.assess.coverage import Period, covered, kind_coverage, missing_days, missing_instances, silent_times, uncovered
 from afterpatch.assess.findings import Hit
-from afterpatch.assess.links import demoted, same_hands, scanners, unrelayed
+from afterpatch.assess.links import companions, demoted, explained, overlapped, same_hands, scanners, unrelayed
 from afterpatch.assess.readings import Reading, hole_times
 from afterpatch.assess.server import split_servers
 from afterpatch.assess.tampering import tampering_findings
@@ -406,7 +406,20 @@ def test_who_made_a_door_and_who_used_it_act_as_one() -> None:
     assert same_hands([writer], [door]) == [{"203.0.113.1", "203.0.113.2"}]
     other = hit("w2", "203.0.113.3", "wrote", START - timedelta(minutes=2))
     assert same_hands([writer, other], [door]) == [], "two wrote at that time: nobody knows whose it is"
-    assert same_hands([hit("w", "203.0.113.1", "wrote", START - DAY)], [door]) == []
+    alone = hit("w", "203.0.113.1", "wrote", START - 3 * DAY)
+    assert same_hands([alone], [door]) == [{"203.0.113.1", "203.0.113.2"}], "nobody else wrote before"
+    assert same_hands([alone, hit("w2", "203.0.113.3", "wrote", START - 2 * DAY)], [door]) == []
+    assert same_hands([alone, hit("w2", "203.0.113.3", "wrote", START - timedelta(minutes=30))], [door]) == [
+        {"203.0.113.3", "203.0.113.2"}
+    ]
+    assert same_hands([hit("w", "203.0.113.1", "wrote", START + HOUR)], [door]) == [], "it was there before"
+
+
+def test_who_got_in_the_day_before_made_the_door_where_nobody_was_seen_to_write() -> None:
+    door = BackDoor("C:\\x.aspx", "web-shell", "present", first_seen=START, used_by=("203.0.113.2",))
+    entered = hit("e", "203.0.113.1", "succeeded", START - 20 * HOUR, chain="proxynotshell")
+    assert same_hands([entered], [door]) == [{"203.0.113.1", "203.0.113.2"}]
+    assert same_hands([hit("e", "203.0.113.1", "succeeded", START - 2 * DAY)], [door]) == []
 
 
 # Back doors
@@ -496,3 +509,37 @@ def test_rare_pages_are_graded_by_whether_the_file_is_there() -> None:
         (found,) = made.rare_pages([page, crowd, refused], maker)
         graded[name] = (found.severity, found.stage, [door.state for door in made.finish()])
     assert graded == {"gone": ("high", "used", ["deleted"]), "there": ("low", "", []), "unknown": ("medium", "", [])}
+
+
+# What rows of a log that names nobody mean
+
+
+def nameless(at: datetime) -> Hit:
+    return hit("a", "", "", at, role="anomaly", page="/ecp/DDI/DDIService.svc")
+
+
+def test_an_unsigned_row_beside_a_signed_in_person_is_that_persons_work() -> None:
+    person = hit("p", "192.168.0.7", "", START + timedelta(seconds=20), chain="", role="admin")
+    found, _ = explained([nameless(START), person])
+    assert (found.finding.severity, found.role) == ("low", "admin")
+    assert found.finding.benign_causes[0].startswith("msg:link.explained-by-person")
+    late = hit("p", "192.168.0.7", "", START + timedelta(minutes=3), chain="", role="admin")
+    assert explained([nameless(START), late])[0] == nameless(START)
+    intruder = hit("i", "203.0.113.1", "attempted", START - timedelta(minutes=4))
+    assert explained([nameless(START), person, intruder])[0].finding.severity == "high", "an intruder did something then"
+
+
+def test_rows_that_another_way_explains_better_go_with_it() -> None:
+    strong = hit("s", "203.0.113.1", "succeeded", START, chain="proxytoken")
+    weak = hit("w", "203.0.113.1", "attempted", START)
+    assert overlapped([strong, weak]) == {"w": "proxytoken"}
+    own = hit("o", "203.0.113.1", "succeeded", START)
+    assert overlapped([strong, weak, own]) == {}, "its own way says more of the same row, too"
+    assert overlapped([weak, hit("x", "203.0.113.1", "attempted", START, chain="proxytoken")]) == {}
+
+
+def test_what_an_intruder_looked_for_besides_goes_with_its_way_in() -> None:
+    entered = hit("e", "203.0.113.1", "succeeded", START, chain="proxyshell")
+    looked = hit("l", "203.0.113.1", "probed", START, chain="web-shell", role="scanner")
+    other = hit("o", "198.51.100.9", "probed", START, chain="web-shell", role="scanner")
+    assert companions([entered, looked, other]) == {"l": "proxyshell"}

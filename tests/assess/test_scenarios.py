@@ -17,8 +17,6 @@ from afterpatch.model import parse_iso, severity_at_least, stage_rank
 NAMES = [each.name for each in SCENARIOS]
 QUIET = ("quiet-quarter", "late-logs", "exchange-2010", "admin-oab-changes")
 CODES = {"compromised": 1, "attempted": 1, "no-evidence": 0, "inconclusive": 3}
-# One intruder of the truth whom addresses and times alone do not join: nobody used the page within an hour of its making.
-SPLIT = ("incident", "proxynotshell")
 # Ways in that name no hole: they stand beside the chain of the truth and say less than it.
 GENERIC = ("web-shell", "mail-theft", "iis-persistence", "tampering")
 
@@ -48,18 +46,7 @@ def test_servers_verdicts_and_exit_code(examined: Examined, name: str) -> None:
     assert ran.err == ""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(
-                name == "probes-only", reason="a refused attempt is graded `probed`", raises=AssertionError, strict=True
-            ),
-        )
-        for name in NAMES
-    ],
-)
+@each_scenario
 def test_chains_and_their_stages(examined: Examined, name: str) -> None:
     ran, truth = examined(name)
     servers = by_name(ran.servers, truth)
@@ -126,7 +113,7 @@ def test_intruders_are_kept_apart(examined: Examined, name: str) -> None:
         if set(actor["sources"]) & set(truth.scanners):
             assert len(actor["sources"]) == 1, "a scanner joined with an intruder"
             assert actor["stage"] == "probed"
-    if true and name not in SPLIT and len(truth.servers) == 1:
+    if true and len(truth.servers) == 1:
         joined = [set(actor["sources"]) for actor in actors if stage_rank(actor["stage"]) > 0]
         assert sorted(map(sorted, joined)) == sorted(map(sorted, true))
 

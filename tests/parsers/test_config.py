@@ -81,6 +81,25 @@ def test_code_marks_take_no_time() -> None:
     assert config.code_lines == (1,)
 
 
+def test_a_script_tag_of_any_length_is_seen_and_many_take_no_time() -> None:
+    padded = b"<configuration/>\n<SCRIPT a='" + b"x" * 5000 + b"' runat='server'></script>\n<script src='a'></script> runat"
+    assert parse_web_config(padded, "a").code_lines == (2,)
+    began = time.monotonic()
+    assert parse_web_config(b"<configuration/>" + b"<script " * 900_000, "a").code_lines == ()
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(("grouping", "any_condition"), [(' logicalGrouping="MatchAny"', True), ("", False)])
+def test_whether_one_condition_is_enough_is_kept(grouping: str, any_condition: bool) -> None:
+    text = (
+        '<configuration><system.webServer><rewrite><rules><rule name="a"><match url=".*"/>'
+        f'<conditions{grouping}><add input="{{REQUEST_URI}}" pattern="x"/></conditions>'
+        '<action type="AbortRequest"/></rule></rules></rewrite></system.webServer></configuration>'
+    )
+    (rule,) = parse_web_config(text.encode(), "a").sections.rewrite_rules
+    assert rule.any_condition is any_condition
+
+
 def test_depth_is_bounded() -> None:
     config = parse_web_config(b"<a>" * 100_000, "a")
     assert "notice.xml-malformed" in reasons(config.notices)

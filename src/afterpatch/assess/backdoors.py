@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from afterpatch.assess.doubles import in_shadow, live_path
 from afterpatch.assess.files import Found
 from afterpatch.assess.findings import Findings, Hit
 from afterpatch.detect.files.item import Facts, FileFinding, Inventory
@@ -108,15 +109,17 @@ class Doors:
         check = found.check
         if not check.kind or not severity_at_least(check.severity, "high"):
             return
+        artifact = self._artifacts.get(found.artifact)
         path, kind = self._what(check)
+        path = live_path(path)
         door = self._door(path, self.url_of(path), kind)
-        door.states.add(check.state)
+        if artifact is None or not in_shadow(artifact):  # what a shadow copy holds may be gone from the drive
+            door.states.add(check.state)
         door.findings.append(found.finding)
         door.times += [moment for _name, moment in check.times]
         if check.family:
             door.families.append(check.family)
-        artifact = self._artifacts.get(found.artifact)
-        if artifact is not None and artifact.path.lower() == path.lower():
+        if artifact is not None and live_path(artifact.path).lower() == path.lower():
             door.sha256 = self._hashes.get(found.artifact, "")
             if artifact.times_original and artifact.created is not None:
                 door.times.append(artifact.created)

@@ -14,7 +14,8 @@ from afterpatch.model import Artifact, Coverage, Gap
 DENSE_ROWS = 6.0  # rows an hour, on average, from which two silent hours are a gap
 DENSE_SHARE = 0.7  # share of hours with rows, likewise
 SHORTEST_GAP = timedelta(hours=2)
-LONGEST_RHYTHM = timedelta(days=4)  # a silence that is longer than a long weekend is a gap in any log
+LONGEST_RHYTHM = timedelta(days=4)  # a silence that is longer than a long weekend is a gap in any log of requests
+REQUESTS = frozenset(("iis", "iis-back", "httpproxy", "ews", "ecp-server", "ecp-activity", "owa-server", "mapi-http"))
 EDGE = timedelta(hours=24)  # how much later than a period's start a log may begin and still cover it
 
 _INSTANCE = re.compile(r"(?P<stem>.*?)(?P<date>\d{8}|\d{10})-(?P<number>\d{1,4})\.log\Z", re.IGNORECASE)
@@ -48,11 +49,11 @@ def merge_hours(scans: Iterable[LogScan]) -> dict[int, Hour]:
     return hours
 
 
-def silent_times(hours: Mapping[int, Hour]) -> list[Gap]:
+def silent_times(hours: Mapping[int, Hour], longest: timedelta = LONGEST_RHYTHM) -> list[Gap]:
     """Silences that are no part of the log's own rhythm.
 
     A server that works writes rows every minute (health probes), so two silent hours are a gap. A sparse log has its
-    own rhythm: there a gap is a silence of more than twice the 98th percentile of its silences, or of four days."""
+    own rhythm: there a gap is a silence of more than twice the 98th percentile of its silences, or of `longest`."""
     ordered = [hours[number] for number in sorted(hours)]
     if len(ordered) < 2:
         return []
@@ -63,7 +64,7 @@ def silent_times(hours: Mapping[int, Hour]) -> list[Gap]:
     if rows / span < DENSE_ROWS or len(ordered) / span < DENSE_SHARE:
         lengths = sorted(end - start for start, end in silences)
         rhythm = 2.0 * lengths[min(len(lengths) - 1, int(len(lengths) * 0.98))]
-        limit = min(max(limit, rhythm), LONGEST_RHYTHM.total_seconds())
+        limit = min(max(limit, rhythm), longest.total_seconds())
     return [Gap(at(start), at(end)) for start, end in silences if end - start > limit]
 
 
@@ -115,7 +116,7 @@ def kind_coverage(kind: str, artifacts: Sequence[Artifact], scans: Mapping[int, 
     """The coverage of one kind on one server."""
     mine = [scans[artifact.index] for artifact in artifacts if artifact.index in scans]
     hours = merge_hours(mine)
-    gaps = silent_times(hours)
+    gaps = silent_times(hours) if kind in REQUESTS else silent_times(hours, timedelta.max)
     known = {(gap.start.date(), gap.end.date()) for gap in gaps}
     gaps += [gap for gap in missing_days(artifacts) if not any(s <= gap.start.date() <= e for s, e in known)]
     bad = sum(sum(scan.bad.values()) for scan in mine)

@@ -11,14 +11,15 @@ from afterpatch.assess.backdoors import Doors
 from afterpatch.assess.chains import build_chains
 from afterpatch.assess.coverage import kind_coverage
 from afterpatch.assess.detections import Loaded
+from afterpatch.assess.doubles import in_shadow
 from afterpatch.assess.exposure import exposure_of
 from afterpatch.assess.files import facts_of
 from afterpatch.assess.findings import Findings, Hit, merged_pages
 from afterpatch.assess.gather import Gathered, Progress, gather
 from afterpatch.assess.impact import assess_impact
-from afterpatch.assess.links import companions, demoted, owned, owners, same_hands, scanners, unrelayed
+from afterpatch.assess.links import companions, demoted, explained, overlapped, owned, owners, same_hands, scanners, unrelayed
 from afterpatch.assess.options import Options
-from afterpatch.assess.questions import answers, ask
+from afterpatch.assess.questions import answers, ask, asked_time
 from afterpatch.assess.readings import installed_at, readings_of
 from afterpatch.assess.server import Server
 from afterpatch.assess.states import detection_states
@@ -88,6 +89,7 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     broken, aside = _incomplete(server, gathered), _aside(number, gathered)
     verdict = judge(chains, doors, findings, impact, asked, by_kind, product, incomplete=broken, aside=aside)
     described = builds.describe(Build.parse(build)) if build else None
+    begin, end = asked_time(asked)
     facts = facts_of(server, gathered.configuration, gathered.scans)
     return ServerExamination(
         name=server.name,
@@ -107,6 +109,8 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
         answerable=tuple(answers(asked, by_kind, build_known=bool(build))),
         timeline=build_timeline(findings, chains, doors, readings, by_kind),
         actions=actions_for(verdict, chains, doors, findings, impact),
+        asked_from=begin,
+        asked_until=end,
     )
 
 
@@ -137,10 +141,12 @@ def _findings(
     uses = list(merged_pages(gathered.scans[a.index] for a in server.artifacts if a.index in gathered.scans).values())
     artifacts = {artifact.index: artifact for artifact in server.artifacts}
     facts = facts_of(server, gathered.configuration, gathered.scans)
-    doors = Doors(facts, Inventory.of(a.path for a in server.artifacts), artifacts, gathered.hashes)
+    doors = Doors(facts, Inventory.of(a.path for a in server.artifacts if not in_shadow(a)), artifacts, gathered.hashes)
     for each in found:
         doors.add_file(each)
-    hits = demoted(unrelayed(hits), scanners(hits))
+    hits = explained(demoted(unrelayed(hits), scanners(hits)))
+    mapped = overlapped(hits)
+    hits = owned(hits, mapped)
     for hit in hits:
         doors.add_hit(hit)
     doors.join_loose(uses)
@@ -148,7 +154,7 @@ def _findings(
     doors.add_uses(uses)
     finished = doors.finish()
     hits += [_of_finding(each) for each in rare if each.stage]
-    mapped = owners(hits, finished)
+    mapped |= owners(hits, finished)
     hits = owned(hits, mapped)
     more = companions(hits)
     hits, mapped = owned(hits, more), mapped | more
@@ -233,8 +239,9 @@ def _incomplete(server: Server, gathered: Gathered) -> list[str]:
 
 def _aside(number: int, gathered: Gathered) -> list[str]:
     """Limits that leave the question answerable."""
-    unjudged = gathered.files.unjudged.get(number, 0)
-    return [message("verdict.limit.pages-not-compared", count=unjudged)] if unjudged else []
+    unjudged, unclear = gathered.files.unjudged.get(number, 0), gathered.servers[number].unclear
+    limits = [message("verdict.limit.pages-not-compared", count=unjudged)] if unjudged else []
+    return [*limits, message("verdict.limit.server-unclear", count=unclear)] if unclear else limits
 
 
 __all__ = ["Loaded", "Notice", "Result", "examine"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from afterpatch.assess.configuration import RootConfiguration, log_side, read_configuration
 from afterpatch.assess.detections import Loaded, load_detections
+from afterpatch.assess.doubles import drop_doubles
 from afterpatch.assess.files import FileResults, scan_files
 from afterpatch.assess.options import Options
 from afterpatch.assess.server import Server, split_servers
@@ -66,12 +67,15 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
     hints = {root.key: root.host_hint for root in collection.roots}
     servers, unclear = split_servers(collection.artifacts, scanned.scans, hints)
     notices += unclear
+    read = {index: scan.sha256 for index, scan in scanned.scans.items() if scan.sha256}
+    doubles = drop_doubles(servers, scanned.scans)
+    notices += doubles.notices
     files = FileResults()
     if not scanned.interrupted:
         files = scan_files(servers, configuration, scanned.scans, options, loaded.matcher, jobs=jobs, progress=progress)
     notices += [*_log_notices(collection.artifacts, scanned.scans), *_died(collection.artifacts, scanned.died)]
     notices += [*files.notices, *_unread(collection.artifacts)]
-    hashes = {index: scan.sha256 for index, scan in scanned.scans.items() if scan.sha256} | files.hashes
+    hashes = read | doubles.hashes | files.hashes
     interrupted = scanned.interrupted or files.interrupted
     return Gathered(collection, configuration, loaded, scanned.scans, servers, files, notices, hashes, interrupted)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from afterpatch.assess.chains import GENERIC, JOIN, ways
 from afterpatch.assess.findings import Hit
-from afterpatch.model import BackDoor, Subject, stage_rank
+from afterpatch.model import BackDoor, Subject, message, stage_rank
 
 WROTE = stage_rank("wrote")
 SUCCEEDED = stage_rank("succeeded")
@@ -94,7 +94,7 @@ def owners(hits: Sequence[Hit], doors: Sequence[BackDoor]) -> dict[str, str]:
 
 
 def companions(hits: Sequence[Hit]) -> dict[str, str]:
-    """finding id -> way in, for what an address of an attack did besides, once it had got in."""
+    """finding id -> way in, for what an address of an attack did besides, also where it only looked around."""
     entered: dict[str, tuple[str, datetime]] = {}
     for hit in hits:
         finding, way = hit.finding, ways().get(hit.finding.chain)
@@ -107,8 +107,71 @@ def companions(hits: Sequence[Hit]) -> dict[str, str]:
     return {
         hit.finding.id: entered[hit.finding.subject.ip][0]
         for hit in hits
-        if hit.finding.chain in GENERIC - {""} and hit.role == "intrusion" and hit.finding.subject.ip in entered
+        if hit.finding.chain in GENERIC - {""} and hit.role != "admin" and hit.finding.subject.ip in entered
     }
+
+
+def overlapped(hits: Sequence[Hit]) -> dict[str, str]:
+    """finding id -> way in, for findings that only say of some rows what a stronger finding of another way says of them."""
+    rows: dict[tuple[int, int], list[Hit]] = {}
+    for hit in hits:
+        if hit.role == "intrusion" and _names_hole(hit):
+            for sample in hit.group.samples.kept:
+                rows.setdefault((sample.artifact, sample.line), []).append(hit)
+    mapped: dict[str, str] = {}
+    for hit in hits:
+        if hit.role != "intrusion" or not _names_hole(hit) or not hit.group.samples.kept:
+            continue
+        stronger = [
+            {other.finding.chain for other in rows[sample.artifact, sample.line] if _weight(other) > _weight(hit)}
+            for sample in hit.group.samples.kept
+        ]
+        others = set.intersection(*stronger) - {hit.finding.chain}
+        if len(others) == 1 and not any(hit.finding.chain in each for each in stronger):
+            mapped[hit.finding.id] = others.pop()
+    return mapped
+
+
+MOMENT = timedelta(minutes=1)
+
+
+def explained(hits: Sequence[Hit]) -> list[Hit]:
+    """Hits with the ambiguous rows of logs that name nobody told apart: where a signed-in person called the same function
+    within a minute each time, and no intruder did anything then, it is that person's work."""
+    people = [(sample.time, hit) for hit in hits if hit.role == "admin" for sample in hit.group.samples.kept]
+    intruders = [
+        sample.time
+        for hit in hits
+        if hit.role == "intrusion" and stage_rank(hit.finding.stage) >= 0
+        for sample in hit.group.samples.kept
+    ]
+    return [_explained(hit, people, intruders) if people and _is_nameless(hit) else hit for hit in hits]
+
+
+def _is_nameless(hit: Hit) -> bool:
+    return hit.role == "anomaly" and not hit.finding.stage and not hit.finding.subject.ip and bool(hit.group.samples.kept)
+
+
+def _explained(hit: Hit, people: Sequence[tuple[datetime, Hit]], intruders: Sequence[datetime]) -> Hit:
+    times = [sample.time for sample in hit.group.samples.kept]
+    if any(abs(time - other) <= JOIN for time in times for other in intruders):
+        return hit
+    beside = [[other for moment, other in people if abs(time - moment) <= MOMENT] for time in times]
+    if not all(beside):
+        return hit
+    names = sorted({other.finding.subject.user for each in beside for other in each if other.finding.subject.user})
+    cause = message("link.explained-by-person", user=", ".join(names))
+    finding = replace(hit.finding, severity="low", benign_causes=(cause, *hit.finding.benign_causes))
+    return replace(hit, finding=finding, role="admin")
+
+
+def _names_hole(hit: Hit) -> bool:
+    way = ways().get(hit.finding.chain)
+    return way is not None and bool(way.cves)
+
+
+def _weight(hit: Hit) -> tuple[int, int]:
+    return stage_rank(hit.finding.stage), ("low", "moderate", "high").index(hit.finding.confidence)
 
 
 def _moments(hits: Iterable[Hit], rank: int) -> dict[str, list[datetime]]:
@@ -151,26 +214,44 @@ def owned(hits: Iterable[Hit], mapped: Mapping[str, str]) -> list[Hit]:
 
 
 SOON = timedelta(hours=1)
+LATER = timedelta(days=1)
 
 
 def same_hands(hits: Sequence[Hit], doors: Sequence[BackDoor]) -> list[set[str]]:
-    """Groups of addresses that act as one: who wrote within minutes of a door's making, and who used that door."""
-    writers = [
-        (hit.finding.subject.ip, [sample.time for sample in hit.group.samples.kept])
-        for hit in hits
-        if hit.finding.subject.ip and hit.role == "intrusion" and stage_rank(hit.finding.stage) >= WROTE and not hit.backdoor
-    ]
+    """Groups of addresses that act as one: who made a door, and who used it."""
     acting = {hit.finding.subject.ip for hit in hits if hit.role == "intrusion"}
     looking = {hit.finding.subject.ip for hit in hits if hit.role == "scanner"} - acting
+    writers, entered = _acts(hits, WROTE), _acts(hits, SUCCEEDED)
     groups: list[set[str]] = []
     for door in doors:
-        made = door.first_seen
-        if made is None:
+        if door.first_seen is None:
             continue
-        near = {ip for ip, times in writers if any(-JOIN <= made - time <= JOIN for time in times)}
-        soon = {ip for ip, times in writers if any(-JOIN <= made - time <= SOON for time in times)}
-        makers = near or (soon if len(soon) == 1 else set())
-        group = (makers if len(makers) == 1 else set()) | (set(door.used_by) - looking)
+        makers = _makers(door.first_seen, writers, entered)
+        group = makers | (set(door.used_by) - looking)
         if len(group) > 1:
             groups.append(group)
     return groups
+
+
+def _acts(hits: Iterable[Hit], rank: int) -> list[tuple[str, list[datetime]]]:
+    """(address, moments) of what intruders did at this stage or further, the use of back doors apart."""
+    return [
+        (hit.finding.subject.ip, [sample.time for sample in hit.group.samples.kept])
+        for hit in hits
+        if hit.finding.subject.ip and hit.role == "intrusion" and stage_rank(hit.finding.stage) >= rank and not hit.backdoor
+    ]
+
+
+def _makers(
+    made: datetime, writers: Sequence[tuple[str, list[datetime]]], entered: Sequence[tuple[str, list[datetime]]]
+) -> set[str]:
+    """The one address that made a door first seen at a moment: who wrote within minutes of it, within the hour before, or
+    is the only one who wrote before it at all; where nobody was seen to write, the only one who got in the day before.
+    Empty where several could have been."""
+    for acts, window in ((writers, JOIN), (writers, SOON), (writers, None), (entered, LATER)):
+        near = {
+            ip for ip, times in acts if any(made - time >= -JOIN and (window is None or made - time <= window) for time in times)
+        }
+        if near:
+            return near if len(near) == 1 else set()
+    return set()

@@ -87,6 +87,12 @@ def _joined(periods: Sequence[Period]) -> list[Period]:
     return merged
 
 
+def asked_time(asked: Sequence[Asked]) -> tuple[datetime | None, datetime | None]:
+    """From when until when the questions that the verdict answers ask."""
+    periods = [period for each in asked if each.way.verdict for period in each.periods]
+    return min((each.start for each in periods), default=None), max((each.end for each in periods), default=None)
+
+
 def _midnight(day: date | None) -> datetime | None:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) if day is not None else None
 
@@ -95,15 +101,17 @@ def answers(asked: Sequence[Asked], coverage: Mapping[str, Coverage], *, build_k
     """One answer for each way in, and one for each of the five questions."""
     found = [_chain_answer(each) for each in asked if each.periods]
     counted = [each for each in asked if each.way.verdict and each.periods]
-    entry = "yes" if all(each.state != "no" and not each.missing for each in counted) else "partly"
+    lacks = tuple(dict.fromkeys(key for each in counted for key in _lacks(each)))
+    entry = "partly" if lacks else "yes"
     if counted and all(each.state == "no" for each in counted):
         entry = "no"
     has = {kind for kind, each in coverage.items() if each.files}
     doors = [key for key, kinds in _DOOR_EVIDENCE if not has & set(kinds)]
+    unseen = [key for key, kind in _NOW_EVIDENCE if kind not in has]
     reach = [kind for kind in ("ews", "event-log", "cmdlet") if kind not in has]
     return [
         Answerable(message("question.exposure"), "yes" if build_known else "no", () if build_known else _lack("build")),
-        Answerable(message("question.entry"), entry, tuple(dict.fromkeys(key for each in counted for key in _lacks(each)))),
+        Answerable(message("question.entry"), entry, lacks),
         Answerable(
             message("question.backdoors"),
             "yes" if not doors else "no" if len(doors) == len(_DOOR_EVIDENCE) else "partly",
@@ -114,6 +122,11 @@ def answers(asked: Sequence[Asked], coverage: Mapping[str, Coverage], *, build_k
             "partly" if len(reach) < 3 else "no",
             tuple(message(f"missing.{kind}") for kind in reach),
         ),
+        Answerable(
+            message("question.now"),
+            "yes" if not unseen else "no" if len(unseen) == len(_NOW_EVIDENCE) else "partly",
+            tuple(message(f"missing.{key}") for key in unseen),
+        ),
         *found,
     ]
 
@@ -123,6 +136,10 @@ _DOOR_EVIDENCE = (
     ("iis-config", ("iis-config",)),
     ("compiled", ("compiled", "compiled-assembly")),
 )
+
+
+# What there is now, as far as files tell: pages, and what IIS and the transport service load.
+_NOW_EVIDENCE = (("web-roots", "web-file"), ("iis-config", "iis-config"), ("agents-config", "agents-config"))
 
 
 def _lack(key: str) -> tuple[str, ...]:

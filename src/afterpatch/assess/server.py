@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from afterpatch.assess.heap import Heap, short_name
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.model import Artifact, Notice
@@ -15,7 +16,6 @@ from afterpatch.model import Artifact, Notice
 NAMING_KINDS = frozenset(
     ("httpproxy", "ews", "ecp-server", "ecp-activity", "owa-server", "cmdlet", "admin-audit", "mapi-http", "rps-http")
 )
-LOOPBACK = ("127.0.0.1", "::1", "-")
 _INSTALL = re.compile(
     r"(?P<install>.*?)\\?(?:FrontEnd\\HttpProxy|ClientAccess|Logging\\(?:HttpProxy|ECP|Ews|OABGeneratorLog)|TransportRoles)\\",
     re.IGNORECASE,
@@ -30,15 +30,11 @@ class Server:
     artifacts: list[Artifact] = field(default_factory=list)
     roots: set[str] = field(default_factory=set)
     hints: set[str] = field(default_factory=set)
+    unclear: int = 0  # files that might be another server's
 
     def of_kind(self, *kinds: str) -> list[Artifact]:
         """The server's artifacts of these kinds."""
         return [artifact for artifact in self.artifacts if artifact.kind in kinds]
-
-
-def short_name(name: str) -> str:
-    """`EXCH01.example.local` -> `EXCH01`: logs of one server write both."""
-    return name.strip().partition(".")[0].upper()[:63]
 
 
 def artifact_names(artifacts: Iterable[Artifact], scans: Mapping[int, LogScan]) -> dict[int, str]:
@@ -104,37 +100,20 @@ def _split_root(
     found: Sequence[str],
     scans: Mapping[int, LogScan],
 ) -> list[Notice]:
-    """Several servers in one heap: what its own rows do not name goes with its folder, with logs that share request
-    ids or the server's own address, or, where none of these tells, to the first server, with a notice."""
-    folders = _folder_owners(members, names)
-    joins: dict[str, set[str]] = {name: set() for name in found}
+    """Several servers in one heap. What nothing tells apart goes to the first server, and each such file is named."""
+    named = {artifact.index: names[artifact.index] for artifact in members if artifact.index in names}
+    heap = Heap(members, found, named, scans)
+    heap.solve()
+    notices = []
     for artifact in members:
-        if artifact.index in names and artifact.index in scans:
-            joins[names[artifact.index]] |= scans[artifact.index].joins
-    by_rows = dict(names)
-    for artifact in members:
-        if artifact.index not in by_rows and artifact.index in scans:
-            shared = [each for each in found if joins[each] & scans[artifact.index].joins]
-            if len(shared) == 1:
-                by_rows[artifact.index] = shared[0]
-    addresses = _address_owners(members, by_rows, scans)
-    unclear = 0
-    for artifact in members:
-        name = names.get(artifact.index) or _owner(artifact.shown, folders) or by_rows.get(artifact.index)
-        if name is None and artifact.index in scans:
-            votes = Counter[str]()
-            for address, times in scans[artifact.index].addresses.items():
-                for owner, files in addresses.get(address, {}).items():
-                    votes[owner] += times * files
-            best = votes.most_common(1)
-            name = best[0][0] if best and best[0][1] * 3 > votes.total() * 2 else None
+        name = heap.owners.get(artifact.index)
         if name is None:
-            name = next((each for each in found if each in artifact.shown.upper()), None)
-        if name is None:
-            unclear += 1
             name = found[0]
+            notices.append(Notice(artifact.shown, "", f"notice.server-unclear: {name}"))
         _join(servers, name, root, [artifact])
-    return [Notice(root, "", f"notice.server-unclear: {found[0]}", unclear)] if unclear else []
+    if notices:
+        servers[found[0]].unclear += len(notices)
+    return notices
 
 
 def _event_name(members: Iterable[Artifact], scans: Mapping[int, LogScan]) -> str:
@@ -145,41 +124,6 @@ def _event_name(members: Iterable[Artifact], scans: Mapping[int, LogScan]) -> st
             for name, times in scans[artifact.index].names.items():
                 found[short_name(name)] += times
     return min(found, key=lambda name: (-found[name], name)) if found else ""
-
-
-def _address_owners(
-    members: Iterable[Artifact], known: Mapping[int, str], scans: Mapping[int, LogScan]
-) -> dict[str, Counter[str]]:
-    """The server's own address in IIS rows (`s-ip`) -> how many logs of whom have it."""
-    owners: dict[str, Counter[str]] = {}
-    for artifact in members:
-        if artifact.index in known and artifact.index in scans:
-            for address in scans[artifact.index].addresses:
-                if address not in LOOPBACK:
-                    owners.setdefault(address, Counter())[known[artifact.index]] += 1
-    return owners
-
-
-def _folder_owners(members: Iterable[Artifact], names: Mapping[int, str]) -> dict[str, set[str]]:
-    owners: dict[str, set[str]] = {}
-    for artifact in members:
-        if artifact.index in names:
-            for folder in _folders(artifact.shown):
-                owners.setdefault(folder, set()).add(names[artifact.index])
-    return owners
-
-
-def _folders(shown: str) -> list[str]:
-    parts = re.split(r"[\\/!]", shown)[:-1]
-    return ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
-
-
-def _owner(shown: str, owners: Mapping[str, set[str]]) -> str | None:
-    """The one server all named logs of the nearest folder belong to."""
-    for folder in _folders(shown):
-        if folder in owners:
-            return next(iter(owners[folder])) if len(owners[folder]) == 1 else None
-    return None
 
 
 def install_path(artifacts: Iterable[Artifact], config_paths: Iterable[str]) -> str:

@@ -178,8 +178,15 @@ def _front_limits(everything: Sequence[Asked], coverage: Mapping[str, Coverage])
 
 
 def _chain_reason(chain: Chain) -> str:
-    values = {"chain": _name(chain), "first": to_iso(chain.first_seen), "sources": ", ".join(chain.sources[:5]) or None}
+    values = {"chain": _name(chain), "first": to_iso(chain.first_seen), "sources": ", ".join(_intruders(chain)[:5]) or None}
     return message(f"verdict.reason.chain-{chain.stage}", **_given(values))
+
+
+def _intruders(chain: Chain) -> Sequence[str]:
+    """The addresses the attack came from; who only looked is left out where somebody did more."""
+    if chain.stage == "probed":
+        return chain.sources
+    return sorted({source for actor in chain.actors if actor.stage != "probed" for source in actor.sources}) or chain.sources
 
 
 def _name(chain: Chain) -> str:

@@ -162,6 +162,8 @@ class ServerExamination:
     answerable: tuple[Answerable, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     actions: tuple[str, ...] = ()
+    asked_from: datetime | None = None  # the time the verdict is about: all periods of its questions together
+    asked_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,6 @@ def parse_iso(text: str) -> datetime | None:
     """A date or time in ISO 8601 (no offset means UTC), or None where it is none."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: the first and the last day there is, with an offset
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

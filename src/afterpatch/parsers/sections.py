@@ -39,8 +39,8 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class RewriteRule:
     """A URL Rewrite rule. `kind`: inbound, outbound or global. `match`, `action` and each of `conditions` are the
-    attributes as written (defaults left out by IIS are not filled in). `enabled` and `stop_processing` have the
-    schema's defaults."""
+    attributes as written (defaults left out by IIS are not filled in). `enabled`, `stop_processing` and `any_condition`
+    (one condition is enough: `logicalGrouping` of the conditions) have the schema's defaults."""
 
     kind: str
     name: str
@@ -52,16 +52,18 @@ class RewriteRule:
     precondition: str
     location: str
     line: int
+    any_condition: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PreCondition:
-    """A named precondition of outbound rules."""
+    """A named precondition of outbound rules. `any_condition`: one of its conditions is enough."""
 
     name: str
     conditions: tuple[Mapping[str, str], ...]
     location: str
     line: int
+    any_condition: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,13 @@ def _rule(kind: str, element: etree._Element) -> RewriteRule:
         precondition=element.get("preCondition", ""),
         location=location_of(element),
         line=line_of(element),
+        any_condition=_matches_any(child_of(element, "conditions")),
     )
+
+
+def _matches_any(element: etree._Element | None) -> bool:
+    """`logicalGrouping="MatchAny"`; the schema's default is MatchAll."""
+    return element is not None and element.get("logicalGrouping", "").strip().lower() == "matchany"
 
 
 def _conditions(element: etree._Element | None) -> tuple[Mapping[str, str], ...]:
@@ -194,7 +202,7 @@ def _rewrite_changes(root: etree._Element) -> Iterator[Entry]:
 def _preconditions(root: etree._Element) -> Iterator[PreCondition]:
     for element in find_all(root, "preConditions/preCondition"):
         name = element.get("name", "")
-        yield PreCondition(name, _conditions(element), location_of(element), line_of(element))
+        yield PreCondition(name, _conditions(element), location_of(element), line_of(element), _matches_any(element))
 
 
 def child_of(element: etree._Element, name: str) -> etree._Element | None:

@@ -11,7 +11,8 @@ from afterpatch.model import Notice
 from afterpatch.parsers.sections import Entry, Sections, entries, read_sections
 from afterpatch.parsers.xmltree import find_all, line_of, local_name, location_of, parse_xml
 
-_CODE = re.compile(r"<%|<script\b[^>]{0,200}runat", re.IGNORECASE)
+_CODE = re.compile(r"<%|<script\b", re.IGNORECASE)
+_RUNAT = re.compile(r"\brunat", re.IGNORECASE)
 _MOST_LINES = 100
 
 
@@ -58,7 +59,13 @@ def parse_web_config(data: bytes, path: str) -> WebConfig:
 def _code_lines(text: str) -> tuple[int, ...]:
     found: list[int] = []
     line, counted = 1, 0
+    close = runat = -1  # the next `>` and `runat`: both only move forward, so that a file of open tags costs no more
     for match in _CODE.finditer(text):
+        if match[0] != "<%":
+            close = text.find(">", match.end()) % (len(text) + 1) if close < match.end() else close
+            runat = _place(_RUNAT.search(text, match.end()), len(text) + 1) if runat < match.end() else runat
+            if runat > close:
+                continue
         line += text.count("\n", counted, match.start())
         counted = match.start()
         if not found or found[-1] != line:
@@ -66,3 +73,7 @@ def _code_lines(text: str) -> tuple[int, ...]:
         if len(found) == _MOST_LINES:
             break
     return tuple(found)
+
+
+def _place(match: re.Match[str] | None, otherwise: int) -> int:
+    return otherwise if match is None else match.start()

@@ -158,7 +158,11 @@ class Catalogue:
 
     def benign(self, finding: Finding) -> list[str]:
         """What innocent cause looks the same, in this language."""
-        return [str(one) for one in self.rule_text(finding, "benign") or self.every(finding.benign_causes)]
+        found = self.rule_text(finding, "benign")
+        if not found:
+            return self.every(finding.benign_causes)
+        own = [text for text in finding.benign_causes if parse_message(text) is not None]
+        return [*self.every(own), *map(str, found)]
 
     def next_steps(self, finding: Finding) -> list[str]:
         """What to do next, in this language."""

@@ -80,18 +80,12 @@ def render_html(
     examination: Examination,
     run: RunInfo,
     catalogue: Catalogue,
-    periods: Mapping[str, tuple[datetime, datetime]] | None = None,
 ) -> str:
-    """The report: a whole HTML document, below about 10 MB however long the examination is.
-
-    `periods` gives the time in question by server name, for the coverage picture; without it, it is taken from the
-    exposure.
-    """
+    """The report: a whole HTML document, below about 10 MB however long the examination is."""
     css, script = _asset("report.css"), _asset("report.js")
     budget = Budget()
     prepared = [
-        _part(server, index, catalogue, budget, len(examination.servers), periods or {})
-        for index, server in enumerate(examination.servers)
+        _part(server, index, catalogue, budget, len(examination.servers)) for index, server in enumerate(examination.servers)
     ]
     notices = pages.notice_groups(examination.notices, catalogue)
     shown_notices = sum(len(group.notices) + group.hidden for group in notices)
@@ -124,14 +118,12 @@ def _part(
     catalogue: Catalogue,
     budget: Budget,
     servers: int,
-    periods: Mapping[str, tuple[datetime, datetime]],
 ) -> Part:
     key = f"s{index + 1}"
     groups = pages.groups(server.findings, catalogue, f"{key}-", budget)
     anchors = {one.finding.id: one.anchor for group in groups for one in group.findings}
     rows = pages.timeline_rows(server, catalogue, anchors, min(pages.MAX_TIMELINE, MAX_ROWS_IN_ALL // servers))
-    period = periods.get(server.name) or question_period(server)
-    coverage = coverage_picture(server.coverage, period)
+    coverage = coverage_picture(server.coverage, question_period(server))
     titles = {one.finding.id: one.title or group.title for group in groups for one in group.findings}
     return Part(key, index, server, groups, anchors, rows, titles, timelines(server), coverage)
 

@@ -226,7 +226,7 @@ def entry_title(entry: TimelineEntry, findings: Mapping[str, Finding], catalogue
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """All steps of a chain with one title: when it was first and last, how often, and where first."""
+    """All steps of a chain with one title and one client: when first and last, how often, and where first."""
 
     first: datetime
     last: datetime
@@ -238,30 +238,38 @@ class StepRow:
 
 
 def step_rows(server: ServerExamination, chain: Chain, catalogue: Catalogue) -> tuple[StepRow, ...]:
-    """A chain's steps by title, in the order of their first time."""
+    """A chain's steps by title and client, in the order of their first time."""
     wanted = {one for step in chain.steps for one in step.findings}
     findings = {one.id: one for one in server.findings if one.id in wanted}
-    together: dict[str, list[TimelineEntry]] = {}
+    together: dict[tuple[str, str], list[TimelineEntry]] = {}
     for step in sorted(chain.steps, key=lambda step: step.time):
-        together.setdefault(entry_title(step, findings, catalogue), []).append(step)
-    return tuple(_step(what, steps) for what, steps in together.items())
+        together.setdefault((entry_title(step, findings, catalogue), step.subject.ip), []).append(step)
+    return tuple(_step(what, steps, findings) for (what, _ip), steps in together.items())
 
 
-def _step(what: str, steps: Sequence[TimelineEntry]) -> StepRow:
+def _step(what: str, steps: Sequence[TimelineEntry], findings: Mapping[str, Finding]) -> StepRow:
+    """Steps are a few samples of each finding; how often and until when, the findings know."""
     first = steps[0]
+    behind = [findings[one] for one in dict.fromkeys(one for step in steps for one in step.findings) if one in findings]
+    count = max(len(steps), sum(one.count for one in behind))
+    last = max([step.time for step in steps] + [one.end_time for one in behind if one.end_time])
     place = first.subject.url or first.subject.path
     shown_place = "" if place in what else shorten(place, 200)
     ip = shorten(first.subject.ip, 60)
-    return StepRow(first.time, steps[-1].time, what, ip, shown_place, first.findings, len(steps))
+    return StepRow(first.time, last, what, ip, shown_place, first.findings, count)
 
 
 def stage_times(server: ServerExamination, chain: str, findings: Sequence[str]) -> dict[str, datetime]:
-    """When each stage of a chain was first seen."""
+    """When each stage of a chain was first seen. A stage that was seen only after a later one was passed without a trace of
+    its own: somebody else looked for the hole afterwards."""
     wanted, times = set(findings), dict[str, datetime]()
     for one in server.findings:
         if one.stage in STAGES and one.time and (one.id in wanted or one.chain == chain):
             times[one.stage] = min(one.time, times.get(one.stage, one.time))
-    return times
+    order = [stage for stage in STAGES if stage in times]
+    return {
+        stage: times[stage] for place, stage in enumerate(order) if all(times[stage] <= times[more] for more in order[place:])
+    }
 
 
 @dataclass(frozen=True, slots=True)

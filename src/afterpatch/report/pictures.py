@@ -226,7 +226,10 @@ def _blind(server: ServerExamination, scale: Scale) -> tuple[Bar, ...]:
 
 
 def question_period(server: ServerExamination) -> tuple[datetime, datetime] | None:
-    """The time in question where nobody gave it: from the first hole's opening to the end of the evidence."""
+    """The time in question; for a document that does not name it, from the first hole's opening to the end of the
+    evidence."""
+    if server.asked_from and server.asked_until and server.asked_from < server.asked_until:
+        return server.asked_from, server.asked_until
     opened = [one.open_from for one in server.exposure if one.open_from and one.state != "closed"]
     ends = [one.last for one in server.coverage if one.last]
     return (min(opened), max(ends)) if opened and ends and min(opened) < max(ends) else None

@@ -87,7 +87,7 @@ def probes_only(ledgers: tuple[Ledger, ...]) -> None:
     names = [*facts()["shell_names"], "/aspnet_client/supp0rt.aspx", "/aspnet_client/discover.aspx"]
     shells.ask_around(ledger, utc("2021-03-08 20:37:25.554"), SCANNER, names)
     ledger.verdict = "attempted"
-    ledger.chain("proxylogon", "attempted", (SCANNER, INTRUDER), utc("2021-03-06 10:36:34"), utc("2021-03-10 04:12:11"))
+    ledger.chain("proxylogon", "probed", (SCANNER, INTRUDER), utc("2021-03-06 10:36:34"), utc("2021-03-10 04:12:11"))
     ledger.scanners.append(SCANNER)
 
 

@@ -98,6 +98,11 @@ def excerpt(text: str) -> str:
     return flat if len(flat) <= MAX_RAW else flat[: MAX_RAW - 1] + "…"
 
 
+def quoted(text: str) -> str:
+    """A line of a file as it stands there, for the proof: the first that holds anything, at most MAX_RAW characters."""
+    return next((line for line in text.splitlines() if line.strip()), "")[:MAX_RAW]
+
+
 def fire(identifier: str, path: str, **changes: Any) -> FileFinding:
     """A finding with the texts of its detection; `changes` are FileFinding fields the case at hand knows better. One
     that is weak (below high, or of low confidence) names its chain but claims no stage of it."""
@@ -114,7 +119,7 @@ def fire(identifier: str, path: str, **changes: Any) -> FileFinding:
     if known["confidence"] == "low" or not severity_at_least(known["severity"], "high"):
         known["stage"] = ""
     if "raw" in known:
-        known["raw"] = excerpt(known["raw"])
+        known["raw"] = quoted(known["raw"])
     return FileFinding(
         detection=identifier,
         title=meta.title,

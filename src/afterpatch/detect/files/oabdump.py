@@ -134,6 +134,12 @@ def _facts(dump: VirtualDirectoryDump) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
+def _property_line(dump: VirtualDirectoryDump) -> str:
+    """The line of the URL property as it stands in the file."""
+    wanted = dump.url_property.lower()
+    return next((match[0] for match in _LINE.finditer(dump.text) if match[1].lower() == wanted), "")
+
+
 class OabDumpAnalyser:
     """Finds virtual-directory dumps with and without script."""
 
@@ -149,7 +155,7 @@ class OabDumpAnalyser:
         place = place_of(item.path, context.facts)
         served = place.web or is_server_page(file_name(item.path))
         offset = dump.script_offset
-        value = dump.values.get(dump.url_property, "")
+        raw = _property_line(dump)
         common = {"times": dump_times(dump.values), "facts": _facts(dump)}
         if offset is not None:
             line = line_at(dump.text, offset)
@@ -159,10 +165,10 @@ class OabDumpAnalyser:
                 item.path,
                 severity=severity,
                 line=line,
-                raw=f"{dump.url_property} : {value}",
+                raw=raw,
                 **common,
             )
         elif served:
-            yield fire("oab-dump-remnant", item.path, raw=f"{dump.url_property} : {value}", **common)
+            yield fire("oab-dump-remnant", item.path, raw=raw, **common)
         else:
-            yield fire("oab-dump-text", item.path, raw=f"{dump.url_property} : {value}", **common)
+            yield fire("oab-dump-text", item.path, raw=raw, **common)

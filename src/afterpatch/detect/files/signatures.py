@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
-from afterpatch.detect.files.metadata import CheckMeta, excerpt, parse_meta
+from afterpatch.detect.files.metadata import CheckMeta, excerpt, parse_meta, quoted
 from afterpatch.detect.files.paths import file_name, is_server_page, stem_and_extension
 from afterpatch.detect.files.views import encode_table, narrow, unpermute
 from afterpatch.detect.yara.compile import OURS, rule_meta
@@ -106,7 +106,7 @@ def _of_user(match: Match) -> dict[str, Any]:
 
 
 def _finding(item: FileItem, match: Match) -> FileFinding:
-    raw = excerpt(match.raw.decode("latin-1"))
+    raw = quoted(match.raw.decode("latin-1"))
     facts: tuple[tuple[str, str], ...] = (("reading", match.view),) if match.view != "raw" else ()
     place: dict[str, Any] = {"offset": match.offset if match.view == "raw" else None, "raw": raw, "origin": "yara"}
     if match.view == "raw" and match.offset is not None:

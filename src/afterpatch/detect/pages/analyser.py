@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
-from afterpatch.detect.files.metadata import CheckMeta, excerpt, parse_meta
+from afterpatch.detect.files.metadata import CheckMeta, excerpt, parse_meta, quoted
 from afterpatch.detect.files.paths import file_name, is_server_page
 from afterpatch.detect.pages.page import analyse_page, extension_of, holds_server_code
 from afterpatch.detect.pages.verdict import Flow, PageVerdict, at_least
@@ -72,7 +72,7 @@ def _line_text(content: bytes, line: int | None) -> str:
     if not line:
         return ""
     lines = content.splitlines()
-    return excerpt(lines[line - 1].decode("utf-8", "replace")) if 0 < line <= len(lines) else ""
+    return quoted(lines[line - 1].decode("utf-8", "replace")) if 0 < line <= len(lines) else ""
 
 
 class PageAnalyser:
