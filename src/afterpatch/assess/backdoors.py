@@ -76,9 +76,10 @@ class Doors:
     def _stock_path(self, url: str) -> str:
         install = self._facts.install_path.rstrip("\\") + "\\" if self._facts.install_path else "%ExchangeInstallPath%"
         lower = url.lower()
+        side = "back" if install.lower().endswith("\\v14\\") else "front"  # Exchange 2010 has no front-end folders
         for directory in sorted(web_paths.virtual_directories(), key=lambda item: -len(item.path)):
             prefix = directory.path.lower().rstrip("/")
-            if directory.side == "front" and prefix and lower.startswith(prefix + "/") and directory.folder:
+            if directory.side == side and prefix and lower.startswith(prefix + "/") and directory.folder:
                 folder = directory.folder.removeprefix("{exchange}").strip("\\")
                 return f"{install}{folder}" + url[len(prefix) :].replace("/", "\\")
         return ""
@@ -147,7 +148,7 @@ class Doors:
         for url in (*known, *(door.url for door in self._doors.values() if door.url)):
             pages.setdefault(url.lower().rpartition("/")[2], set()).add(url)
         for key, door in list(self._doors.items()):
-            urls = pages.get(door.path.rpartition("\\")[2].lower(), set())
+            urls = _urls_of(door.path.rpartition("\\")[2].lower(), pages)
             if _ROOTED.match(door.path) or door.url or len({url.lower() for url in urls}) != 1:
                 continue
             url = min(urls)
@@ -166,7 +167,7 @@ class Doors:
             use = by_page.get(door.url.lower()) if door.url else None
             if use is not None and use.answered:
                 door.use = use
-                door.used_by |= set(use.answered_clients)
+                door.used_by |= set(use.answered_clients) - {""}
                 door.last_used, door.uses = use.last_answered, use.answered
                 if use.first_answered is not None:
                     door.times.append(use.first_answered)
@@ -251,6 +252,13 @@ class Doors:
 
 def _is_rare(use: PageUse) -> bool:
     return bool(use.answered) and not use.uncounted_clients and len(use.answered_clients) <= RARE_CLIENTS
+
+
+def _urls_of(name: str, pages: Mapping[str, set[str]]) -> set[str]:
+    """The pages of a name; of a collector's mark in front of it (`7_x.aspx`), where nothing has the whole name."""
+    while name not in pages and (mark := re.search(r"[_\- ]", name)):
+        name = name[mark.end() :]
+    return pages.get(name, set())
 
 
 def _single(clients: Mapping[str, int]) -> str:

@@ -62,11 +62,12 @@ def _compromised(
     last = max((chain.last_seen for chain in through if chain.last_seen), default=None)
     values = {"chain": ", ".join(_name(chain) for chain in named), "first": to_iso(first), "last": to_iso(last)}
     summary = message("verdict.summary.compromised", **_given({**values, "count": len(doors) or None}))
-    reasons = [_chain_reason(chain) for chain in chains]
+    reasons = [_chain_reason(chain) for chain in through]
     reasons += [message(f"verdict.reason.backdoor-{door.state}", path=door.path) for door in doors]
     if impact.mailboxes:
         known = sum(item.certainty == "known" for item in impact.mailboxes)
         reasons.append(message("verdict.reason.mail-theft", **_given({"count": known or None})))
+    reasons = [*reasons[:MAX_REASONS], *(_chain_reason(chain) for chain in chains if chain not in through)]
     return Verdict("compromised", _confidence(through, doors, findings), summary, tuple(reasons[:MAX_REASONS]), tuple(limits))
 
 

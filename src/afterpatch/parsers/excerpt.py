@@ -1,7 +1,8 @@
 """log-excerpt: reports, notes and mails that quote log lines, most of them without their header.
 
 Each line is judged by its shape alone, with the column list that an earlier line of the text named. A line that is no
-log line is text, never bad. Recognised: IIS rows; HttpProxy rows under a CSV row of column names (as Test-ProxyLogon
+log line is text, never bad. A line that announces rows of one address ("all hits of 203.0.113.9:") names the client of
+those rows below it that have no column for it. Recognised: IIS rows; HttpProxy rows under a CSV row of column names (as Test-ProxyLogon
 writes them, or a report's own names), or whole ones without; ECP server lines, whole or shortened to time and
 command."""
 
@@ -28,6 +29,7 @@ _STATUS = re.compile(r"[1-9]\d\d\Z")
 _METHOD = re.compile(r"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PROPFIND|SEARCH|RPC_(?:IN|OUT)_DATA|DEBUG|TRACE|PATCH)\Z")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\Z|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{2,45}(?:%\w+)?\Z")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}\Z")
+_IN_TEXT = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)")
 _MOST_CELLS = 128
 
 Fields = dict[str, str]
@@ -40,6 +42,7 @@ class ExcerptParser:
         self.counts = counts if counts is not None else Counts()
         self._iis: tuple[str, ...] = ()  # from a quoted `#Fields:` line
         self._columns: tuple[str, ...] = ()  # HttpProxy columns of the header row above; "" where a name is unknown
+        self._client = ""  # whose rows the text says it quotes
 
     def feed(self, line: Line) -> Record | BadLine | Header:
         """The one outcome of this physical line."""
@@ -79,6 +82,8 @@ class ExcerptParser:
         if found is None:
             return Header(line.number, line.offset, "text", raw[:RAW_LIMIT])
         kind, moment, fields = found
+        if self._client and kind == "httpproxy" and "ClientIpAddress" not in fields:
+            fields = {**fields, "ClientIpAddress": self._client, SCHEMA: fields.get(SCHEMA, "heading")}
         return Record(kind, line.number, line.offset, moment, fields, raw)
 
     def _header(self, line: Line, text: str, raw: str) -> Header:
@@ -91,6 +96,9 @@ class ExcerptParser:
         if columns:
             self._columns = columns
             return Header(line.number, line.offset, "row", raw[:RAW_LIMIT], columns=columns)
+        if text.endswith(":"):
+            named = set(_IN_TEXT.findall(text[:1000]))
+            self._client = named.pop() if len(named) == 1 else ""
         return Header(line.number, line.offset, "text", raw[:RAW_LIMIT])
 
     def _name_columns(self, value: str) -> None:
