@@ -34,7 +34,7 @@ class Loaded:
 
     def event_plan(self) -> EventPlan:
         """The plan of the rules about event logs, made where there are any."""
-        return make_event_plan(self.compiled, _correlated(self.rules))
+        return make_event_plan(self.compiled, _correlated(self.rules), version=self.rules.version)
 
 
 def load_detections(options: Options) -> Loaded:

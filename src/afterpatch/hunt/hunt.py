@@ -71,18 +71,19 @@ class _Rules:
 
     def told(self, rules: RuleSet) -> dict[str, tuple[str, ...]]:
         """Every rule's hits are kept, with the fields its correlations need beside those that are told."""
-        wanted = {rule.id: set(TOLD) for rule in rules.rules}
+        wanted: dict[str, set[str]] = {}
         for one in rules.correlations:
             aliases = {(rule, alias): name for alias, rule, name in one.aliases}
             counted = one.threshold.fields if one.threshold else ()
             for rule in one.rules:
                 names = {aliases.get((rule, name), name) for name in (*one.group_by, *counted)}
                 wanted.setdefault(rule, set(TOLD)).update(names)
-        return {rule: tuple(sorted(names)) for rule, names in wanted.items()}
+        usual = tuple(sorted(TOLD))
+        return {rule.id: tuple(sorted(wanted[rule.id])) if rule.id in wanted else usual for rule in rules.rules}
 
     def events(self) -> EventPlan:
         rules, compiled = self.load()
-        return make_event_plan(compiled, self.told(rules), brief=True)
+        return make_event_plan(compiled, self.told(rules), brief=True, version=rules.version)
 
     def texts(self) -> Plan:
         rules, compiled = self.load()
@@ -109,7 +110,7 @@ def hunt(
     told = made.told(rules)
     parts = [Scanned({}, (), False)]
     if events:
-        plan = make_event_plan(compiled, told, brief=True)
+        plan = make_event_plan(compiled, told, brief=True, version=rules.version)
         parts.append(scan_events(events, plan, jobs=jobs, make_plan=made.events, progress=progress))
     if texts and not parts[-1].interrupted:
         text_plan = _text_plan(compiled, told)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+from afterpatch.detect.events.kept import Kept, load_kept, store_kept
 from afterpatch.detect.events.literals import Groups, necessary_groups, required_ids
 from afterpatch.detect.events.memory import Memory
 from afterpatch.detect.events.program import Candidate, Program, Way, make_program
 from afterpatch.detect.sigma.compile import CompiledRule
 from afterpatch.detect.sigma.mapping import EVENT_LOG, FieldMapping, Table
-from afterpatch.detect.sigma.model import FieldRef, Node, items_of
 
 MAX_PROGRAMS = 4_096  # channel and id pairs that are remembered; an attacker can name any number of channels
 CHANNEL, EVENT_ID = "Channel", "EventID"
@@ -22,12 +22,13 @@ class EventPlan:
     """The rules that event logs are judged by. Programs are made when the first event of their kind comes."""
 
     rules: tuple[CompiledRule, ...]
-    conditions: tuple[Node, ...]
     ids: tuple[frozenset[int] | None, ...]
     correlated: Mapping[str, tuple[str, ...]]
     force_fallback: bool = False
     brief: bool = False  # what correlations get of a record's text is cut short
+    version: str = ""
     memory: Memory = field(default_factory=Memory)
+    _kept: Kept | None = None
     _programs: dict[tuple[str, int], Program] = field(default_factory=dict)
     _alike: dict[tuple[int, ...], Program] = field(default_factory=dict)
     _literals: dict[int, Groups] = field(default_factory=dict)
@@ -41,13 +42,19 @@ class EventPlan:
             if len(self._programs) >= MAX_PROGRAMS:
                 self._programs.clear()
                 self._alike.clear()
-            found = self._programs[key] = self._shared(self._chosen(*key))
+            found = self._programs[key] = self._shared(key, self._chosen(*key))
         return found
 
-    def prepare(self, usual: Iterable[tuple[str, int]]) -> None:
-        """Makes the programs of these channels and ids, so that workers that are forked from here have them."""
-        for channel, event_id in usual:
-            self.program(channel, event_id)
+    def prepare(self, usual: Sequence[tuple[str, int]], *, worth: bool) -> None:
+        """Makes the programs of these channels and ids, so that workers that are forked from here have them: from what
+        was kept of an earlier run, or where it is `worth` the time."""
+        if self._kept is None:
+            self._kept = load_kept(self)
+        if not self._kept and not worth:
+            return
+        made = [(key, self.program(*key)) for key in usual]
+        if not self._kept:
+            store_kept(self, made)
 
     def _chosen(self, channel: str, event_id: int) -> tuple[tuple[int, tuple[Way, ...]], ...]:
         """The rules that may fire on a channel and id, and how they read it."""
@@ -61,44 +68,37 @@ class EventPlan:
                 chosen += [(number, ways) for number in numbers if _concerns(self.ids[number], event_id)]
         return tuple(sorted(chosen, key=itemgetter(0)))
 
-    def _shared(self, chosen: tuple[tuple[int, tuple[Way, ...]], ...]) -> Program:
+    def _shared(self, key: tuple[str, int], chosen: tuple[tuple[int, tuple[Way, ...]], ...]) -> Program:
         """Events of different ids that concern the same rules in the same way share a program."""
         if any(way.table.sources or way.conditions for _number, ways in chosen for way in ways):
-            return self._make(chosen)
-        key = tuple(number for number, _ways in chosen)
-        if key not in self._alike:
-            self._alike[key] = self._make(chosen)
-        return self._alike[key]
+            return self._make(key, chosen)
+        numbers = tuple(number for number, _ways in chosen)
+        if numbers not in self._alike:
+            self._alike[numbers] = self._make(key, chosen)
+        return self._alike[numbers]
 
-    def _make(self, chosen: tuple[tuple[int, tuple[Way, ...]], ...]) -> Program:
-        parts = [
-            (Candidate(number, self.rules[number], ways, asked_of(self.conditions[number])), self._groups(number, ways))
-            for number, ways in chosen
-        ]
-        return make_program(parts, self.memory, force_fallback=self.force_fallback)
+    def _make(self, key: tuple[str, int], chosen: tuple[tuple[int, tuple[Way, ...]], ...]) -> Program:
+        kept = self._kept.get(key) if self._kept else None
+        parts = []
+        for number, ways in chosen:
+            groups = kept.groups.get(number, ()) if kept is not None else self._groups(number, ways)
+            parts.append((Candidate(number, self.rules[number], ways), groups))
+        compiled = kept.compiled if kept is not None else b""
+        return make_program(parts, self.memory, force_fallback=self.force_fallback, compiled=compiled)
 
     def _groups(self, number: int, ways: tuple[Way, ...]) -> Groups:
         """The literals of a rule; where it reads events in several ways only what holds for all."""
         if len(ways) > 1:
             return ()
         if ways[0].table.sources:
-            return necessary_groups(self.conditions[number], ways[0].table)
+            return necessary_groups(self.rules[number].condition, ways[0].table)
         if number not in self._literals:
-            self._literals[number] = necessary_groups(self.conditions[number], ways[0].table)
+            self._literals[number] = necessary_groups(self.rules[number].condition, ways[0].table)
         return self._literals[number]
 
 
 def _concerns(ids: frozenset[int] | None, event_id: int) -> bool:
     return ids is None or event_id in ids
-
-
-def asked_of(node: Node) -> frozenset[str]:
-    """The fields a condition looks at."""
-    names: set[str] = set()
-    for item in items_of(node):
-        names.add(item.field)
-        names.update(value.field for group in item.values for value in group if isinstance(value, FieldRef))
-    return frozenset(names)
 
 
 def ways_of(mapping: FieldMapping, channel: str, event_id: int) -> tuple[Way, ...]:
@@ -129,12 +129,13 @@ def make_event_plan(
     *,
     force_fallback: bool = False,
     brief: bool = False,
+    version: str = "",
 ) -> EventPlan:
-    """The plan of all rules that apply to event logs. `correlated`: rule id -> fields its correlations need."""
+    """The plan of all rules that apply to event logs. `correlated`: rule id -> fields its correlations need; `version` of
+    the rules: what is made of it is kept between runs, "" where that is not wanted."""
     mine = tuple(rule for rule in rules if EVENT_LOG in rule.kinds)
-    conditions = tuple(rule.mapping.prepare(rule.rule.condition) for rule in mine)
-    ids = tuple(map(required_ids, conditions))
-    return EventPlan(mine, conditions, ids, correlated or {}, force_fallback, brief)
+    ids = tuple(required_ids(rule.condition) for rule in mine)
+    return EventPlan(mine, ids, correlated or {}, force_fallback, brief, version)
 
 
 __all__ = ["Candidate", "EventPlan", "Program", "make_event_plan", "ways_of"]

@@ -40,24 +40,24 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A rule in a program. `asked`: the fields it looks at, by the rule's names."""
+    """A rule in a program, by its number in the plan."""
 
     number: int
     rule: CompiledRule
     ways: tuple[Way, ...]
-    asked: frozenset[str]
 
 
 @dataclass(slots=True)
 class Program:
     """All that concerns the events of one channel and id.
 
-    Sets of candidates are numbers, bit by bit. `masks`: for each level and literal the candidates whose group of this
-    level holds the literal; `free`: for each level those that have no such group. `system`: the numbers of literals that
-    are looked for in the system part of a record too."""
+    `groups`: by candidate, those that are searched. Sets of candidates are numbers, bit by bit. `masks`: for each level and
+    literal the candidates whose group of this level holds the literal; `free`: for each level those that have no such
+    group. `system`: the numbers of literals that are looked for in the system part of a record too."""
 
     candidates: tuple[Candidate, ...]
     anchors: Anchors
+    groups: tuple[Groups, ...]
     masks: tuple[tuple[int, ...], ...]
     free: tuple[int, ...]
     system: frozenset[int]
@@ -102,7 +102,7 @@ def decisive(candidates: tuple[Candidate, ...]) -> tuple[str, ...] | None:
     for candidate in candidates:
         for way in candidate.ways:
             names.update(name for name, _wanted in way.conditions)
-            for asked in candidate.asked:
+            for asked in candidate.rule.fields:
                 source = way.table.sources.get(asked, _ITSELF)
                 if source is _ITSELF:
                     names.add(asked)
@@ -116,13 +116,20 @@ def searched(groups: Groups) -> Groups:
     return (*groups[:1], *[group for group in groups[1:LEVELS] if len(group) <= WIDE and weakest(group) >= WORTH])
 
 
-def make_program(parts: Sequence[tuple[Candidate, Groups]], memory: Memory, *, force_fallback: bool = False) -> Program:
-    """A program of candidates and the groups of literals that they need."""
+def make_program(
+    parts: Sequence[tuple[Candidate, Groups]],
+    memory: Memory,
+    *,
+    force_fallback: bool = False,
+    compiled: bytes = b"",
+) -> Program:
+    """A program of candidates and the groups of literals that they need. `compiled`: the search for their literals as
+    Anchors.compiled gave it for the same groups."""
     literals: dict[bytes, int] = {}
     system: set[bytes] = set()
     chosen = [searched(groups) for _candidate, groups in parts]
     for (candidate, _groups), groups in zip(parts, chosen, strict=True):
-        system.update(literal for group in groups for literal in group if RAW in candidate.asked)
+        system.update(literal for group in groups for literal in group if RAW in candidate.rule.fields)
     for literal in sorted({literal for groups in chosen for group in groups for literal in group}):
         literals[literal] = len(literals)
     levels = max([1, *map(len, chosen)])
@@ -137,7 +144,8 @@ def make_program(parts: Sequence[tuple[Candidate, Groups]], memory: Memory, *, f
                 masks[level][literals[literal]] |= 1 << position
     return Program(
         candidates=tuple(candidate for candidate, _groups in parts),
-        anchors=Anchors(tuple(literals), force_fallback=force_fallback),
+        anchors=Anchors(tuple(literals), force_fallback=force_fallback, compiled=compiled),
+        groups=tuple(chosen),
         masks=tuple(map(tuple, masks)),
         free=tuple(free),
         system=frozenset(literals[literal] for literal in system),

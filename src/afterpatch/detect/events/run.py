@@ -43,8 +43,7 @@ def scan_events(
     inherit it."""
     tasks = [job for artifact in artifacts for job in _jobs(artifact)]
     weights = [_weight(job) for job in tasks]
-    if jobs > 1 and sum(weights) >= SMALL:
-        plan.prepare(USUAL)
+    plan.prepare(USUAL, worth=sum(weights) >= SMALL)
     outcome: Any = run_tasks(_task, tasks, weights, jobs=jobs, state=plan, make_state=make_plan, progress=progress)
     pieces: dict[int, list[LogScan]] = {}
     for position, scan in sorted(outcome.results.items()):

@@ -48,7 +48,9 @@ class Anchors:
     def _loaded(self, compiled: bytes) -> bool:
         try:
             self._database = hyperscan.loadb(compiled, hyperscan.HS_MODE_BLOCK)
+            self._database.scratch = hyperscan.Scratch(self._database)
         except hyperscan.error:
+            self._database = None
             return False
         return True
 

@@ -133,17 +133,25 @@ class CompiledRule:
     """A rule that can judge records.
 
     `kinds`: the artifact kinds it applies to; empty: not applicable. `fields`: the names it asks the view for.
-    `necessary`: what a raw line must hold (literals.py); None: every line must be judged.
+    `condition`: as the mapping prepared it.
     `mapping`: what MappedView needs to give the rule the field names it knows. `limits` counts values cut short.
     """
 
     rule: Rule
     kinds: frozenset[str]
     fields: frozenset[str]
-    necessary: Necessary | None
+    condition: Node = field(repr=False)
     mapping: FieldMapping
     limits: Limits
     judge: Judge = field(repr=False)
+    _necessary: list[Necessary | None] = field(default_factory=list, repr=False)
+
+    @property
+    def necessary(self) -> Necessary | None:
+        """What a raw line of a text log must hold (literals.py); None: every line must be judged."""
+        if not self._necessary:
+            self._necessary.append(necessary_of(self.condition, self.mapping))
+        return self._necessary[0]
 
     def match(self, view: FieldView) -> bool:
         """Whether the rule fires. `view` must speak the rule's field names: a MappedView of the record."""
@@ -159,7 +167,7 @@ def compile_rule(rule: Rule, mappings: Mappings | None = None, limits: Limits | 
         rule=rule,
         kinds=mapping.kinds,
         fields=_fields(condition),
-        necessary=necessary_of(condition, mapping),
+        condition=condition,
         mapping=mapping,
         limits=limits,
         judge=_when_asked(condition, limits),

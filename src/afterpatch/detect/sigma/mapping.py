@@ -104,11 +104,17 @@ class FieldMapping:
 
     def prepare(self, node: Node) -> Node:
         """The condition with texts added that a field's form asks for (`agent`)."""
+        tables = [*self.tables.values(), *(variant.table for variant in self.events)]
+        if any(source is not None and source.form == "agent" for table in tables for source in table.sources.values()):
+            return self._prepared(node)
+        return node
+
+    def _prepared(self, node: Node) -> Node:
         if isinstance(node, Item):
             return self._item(node)
         if isinstance(node, Not):
-            return Not(self.prepare(node.node))
-        nodes = tuple(self.prepare(child) for child in node.nodes)
+            return Not(self._prepared(node.node))
+        nodes = tuple(self._prepared(child) for child in node.nodes)
         return All(nodes) if isinstance(node, All) else Some(nodes, node.count)
 
     def _item(self, item: Item) -> Item:
