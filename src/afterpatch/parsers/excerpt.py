@@ -2,9 +2,9 @@
 
 Each line is judged by its shape alone, with the column list that an earlier line of the text named. A line that is no
 log line is text, never bad. A line that announces rows of one address ("all hits of 203.0.113.9:") names the client of
-those rows below it that have no column for it. Recognised: IIS rows; HttpProxy rows under a CSV row of column names (as Test-ProxyLogon
-writes them, or a report's own names), or whole ones without; ECP server lines, whole or shortened to time and
-command."""
+those rows below it that have no column for it. Recognised: IIS rows; HttpProxy rows under a CSV row of column names (as
+Test-ProxyLogon writes them, or a report's own names), or whole ones without; ECP server lines, whole or shortened to
+time and command."""
 
 from __future__ import annotations
 
