@@ -20,8 +20,10 @@ from afterpatch.detect.plane.pool import run_tasks
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.detect.yara.compile import compile_rules
 from afterpatch.evidence import open_locator
+from afterpatch.knowledge import own_baseline
 from afterpatch.knowledge.baseline import baseline
 from afterpatch.knowledge.indicators import Matcher
+from afterpatch.knowledge.web_paths import path_key
 from afterpatch.model import Artifact, EvidenceError, Finding, Notice
 
 FILE_KINDS = frozenset(
@@ -39,6 +41,7 @@ FILE_KINDS = frozenset(
 )
 SERVER_KINDS = frozenset(kind for kinds in SERVER_DETECTIONS.values() for kind in kinds) | {"iis-config"}
 MAX_CONTENT = 4 << 20
+MAX_COPY = 512 * 1024
 BLOCK = 1 << 20
 BATCH_FILES, BATCH_BYTES = 200, 16 << 20
 
@@ -94,6 +97,16 @@ def is_looked_at(artifact: Artifact) -> bool:
     return artifact.kind == "other" and is_server_page(artifact.path.rpartition("\\")[2])
 
 
+def copies_of(artifacts: Iterable[Artifact]) -> dict[str, tuple[Artifact, ...]]:
+    """Path that servers share -> the pages of the evidence that lie there, where there are several: what a changed one is
+    compared with."""
+    found: dict[str, list[Artifact]] = {}
+    for artifact in artifacts:
+        if artifact.kind == "web-file" and 0 < artifact.size <= MAX_COPY:
+            found.setdefault(path_key(artifact.path), []).append(artifact)
+    return {path: tuple(held) for path, held in found.items() if len(held) > 1}
+
+
 def facts_of(server: Server, configuration: Mapping[str, RootConfiguration], scans: Mapping[int, LogScan]) -> Facts:
     """What the checks may know of a server."""
     folders: dict[str, str] = {}
@@ -128,6 +141,8 @@ def scan_files(
     if any(is_looked_at(artifact) for server in servers for artifact in server.artifacts):
         rules, refused = compile_rules([Path(folder) for folder in options.yara])
         results.notices += refused
+    own = own_baseline.joined([own_baseline.load(path) for path in options.baselines])
+    copies = copies_of(artifact for server in servers for artifact in server.artifacts)
     contexts = [
         FileContext(
             facts=facts_of(server, configuration, scans),
@@ -135,6 +150,8 @@ def scan_files(
             indicators=matcher,
             inventory=Inventory.of(artifact.path for artifact in server.artifacts),
             rules=rules,
+            own=own,
+            copies=copies,
         )
         for server in servers
     ]

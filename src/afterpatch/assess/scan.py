@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from afterpatch.assess.files import FILE_KINDS, scan_artifacts
+from afterpatch.assess.files import FILE_KINDS, FileResults, copies_of, scan_artifacts
 from afterpatch.assess.gather import Progress
 from afterpatch.assess.options import Options
 from afterpatch.detect.files.item import Facts, FileContext, Inventory
 from afterpatch.detect.files.registry import detections
 from afterpatch.detect.plane.run import cores
 from afterpatch.detect.yara.compile import compile_rules
-from afterpatch.evidence import collect
+from afterpatch.evidence import Collection, collect
+from afterpatch.knowledge import own_baseline
 from afterpatch.knowledge.baseline import baseline
 from afterpatch.knowledge.indicators import Matcher, carried, load_user
-from afterpatch.model import SEVERITIES, DetectionState, EvidenceSource, Examination, Finding
+from afterpatch.model import SEVERITIES, DetectionState, EvidenceSource, Examination, Finding, Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,36 +29,50 @@ class ScanResult:
     interrupted: bool
 
 
-def scan(paths: Sequence[str], options: Options, progress: Progress, *, signatures: bool = True) -> ScanResult:
-    """Judges every file below the paths. `signatures` off: no YARA rules, no published hashes and names."""
-    collection = collect(paths)
-    notices = list(collection.notices)
+def context_of(
+    collection: Collection, options: Options, *, signatures: bool, build: str = ""
+) -> tuple[FileContext, list[Notice]]:
+    """What the checks of loose files may know, and what could not be used of it."""
+    notices: list[Notice] = list(collection.notices)
     rules, refused = compile_rules([Path(folder) for folder in options.yara]) if signatures else (None, ())
+    notices += refused
     indicators = list(carried()) if signatures else []
     for path in options.intel:
         read, dropped = load_user(path)
         indicators += read
         notices += dropped
     context = FileContext(
-        facts=Facts(),
+        facts=Facts(build=build),
         baseline=baseline(),
         indicators=Matcher(indicators) if indicators else None,
         inventory=Inventory.of(artifact.path for artifact in collection.artifacts),
         rules=rules,
+        own=own_baseline.joined([own_baseline.load(path) for path in options.baselines]),
+        copies=copies_of(collection.artifacts),
     )
+    return context, notices
+
+
+def scan(paths: Sequence[str], options: Options, progress: Progress, *, signatures: bool = True) -> ScanResult:
+    """Judges every file below the paths. `signatures` off: no YARA rules, no published hashes and names."""
+    collection = collect(paths)
+    context, notices = context_of(collection, options, signatures=signatures)
     artifacts = [
         artifact if artifact.kind in FILE_KINDS else replace(artifact, kind="web-file") for artifact in collection.artifacts
     ]
-    jobs = options.jobs or cores()
-    results = scan_artifacts([artifacts], [context], jobs=jobs, progress=progress)
-    notices += [*refused, *results.notices]
+    results = scan_artifacts([artifacts], [context], jobs=options.jobs or cores(), progress=progress)
+    return examination_of(collection, results, notices)
+
+
+def examination_of(collection: Collection, results: FileResults, notices: Sequence[Notice]) -> ScanResult:
+    """The results as an examination without servers."""
     found = sorted({each.finding.id: each.finding for each in results.found}.values(), key=_order)
     unread = sum(notice.count for notice in results.notices if notice.reason.startswith("notice.unreadable"))
     examination = Examination(
         evidence=tuple(EvidenceSource(each.path, each.layout, each.files, each.bytes) for each in collection.sources),
         servers=(),
         detections=_states(found, results.failed),
-        notices=tuple(sorted(set(notices))),
+        notices=tuple(sorted({*notices, *results.notices})),
         findings=tuple(found),
     )
     return ScanResult(examination, unread, results.interrupted)

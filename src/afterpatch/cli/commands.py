@@ -18,6 +18,9 @@ def _examine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", metavar="DIR", action="append", default=[], help="more Sigma rules (may be repeated)")
     parser.add_argument("--yara", metavar="DIR", action="append", default=[], help="more YARA rules (may be repeated)")
     parser.add_argument("--intel", metavar="FILE", action="append", default=[], help="more indicators: CSV, STIX 2.1, MISP")
+    parser.add_argument(
+        "--baseline", metavar="FILE", action="append", default=[], help="your own baseline of web files (see: baseline make)"
+    )
     parser.add_argument("--since", metavar="TIME", help="begin of the time asked about, UTC (2021-01-03 or 2021-01-03T10:00Z)")
     parser.add_argument("--until", metavar="TIME", help="end of the time asked about, UTC")
     parser.add_argument("--jobs", metavar="N", type=int, default=0, help="processes (default: one for each core)")
@@ -75,6 +78,9 @@ def _add_scan(commands: Commands) -> None:
     parser.add_argument("--no-signatures", action="store_true", help="without YARA rules and published hashes and names")
     parser.add_argument("--yara", metavar="DIR", action="append", default=[], help="more YARA rules (may be repeated)")
     parser.add_argument("--intel", metavar="FILE", action="append", default=[], help="more indicators: CSV, STIX 2.1, MISP")
+    parser.add_argument(
+        "--baseline", metavar="FILE", action="append", default=[], help="your own baseline of web files (see: baseline make)"
+    )
     parser.add_argument("--jobs", metavar="N", type=int, default=0, help="processes (default: one for each core)")
     _common(parser)
 
@@ -84,6 +90,29 @@ def _add_scan(commands: Commands) -> None:
         return run_scan(options)
 
     parser.set_defaults(run=run)
+
+
+def _add_baseline(commands: Commands) -> None:
+    parser = commands.add_parser("baseline", help="your own list of right web files: make it, or hold evidence against it")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    make = actions.add_parser("make", help="from install media (unpacked), a healthy server's drive or its web folders")
+    make.add_argument("paths", nargs="+", metavar="PATH", help="folders or archives that hold the right files")
+    make.add_argument("-o", "--output", metavar="FILE", required=True, help="the baseline file to write")
+    make.add_argument("--build", metavar="BUILD", default="", help="which Exchange it is (default: told by the files)")
+    check = actions.add_parser("check", help="changed web files, and pages where none belongs")
+    check.add_argument("paths", nargs="+", metavar="EVIDENCE", help="a drive, a folder, an archive")
+    check.add_argument("--baseline", metavar="FILE", action="append", default=[], help="your baseline (default: the shipped one)")
+    check.add_argument("--json", metavar="FILE", help="findings as a document; - for stdout; .jsonl: one finding a line")
+    for action, name in ((make, "make"), (check, "check")):
+        action.add_argument("--jobs", metavar="N", type=int, default=0, help="processes (default: one for each core)")
+        _common(action)
+        action.set_defaults(run=_run_baseline, action=name)
+
+
+def _run_baseline(options: argparse.Namespace) -> int:
+    from afterpatch.cli.baseline import run_baseline
+
+    return run_baseline(options)
 
 
 def _add_rules(commands: Commands) -> None:
@@ -178,6 +207,7 @@ COMMANDS: tuple[Callable[[Commands], None], ...] = (
     _add_scan,
     _add_hunt,
     _add_exposure,
+    _add_baseline,
     _add_rules,
     _add_report,
 )

@@ -17,6 +17,7 @@ from afterpatch.case import write_case
 from afterpatch.cli.main import INTERRUPTED
 from afterpatch.cli.output import exit_code, refuse_inside, show, write
 from afterpatch.cli.progress import ProgressLine
+from afterpatch.knowledge import own_baseline
 from afterpatch.model import EvidenceError, UsageError, parse_iso
 from afterpatch.report import RunInfo, document, findings_jsonl, render_html, to_bytes, wording
 
@@ -30,6 +31,8 @@ def options_of(arguments: argparse.Namespace) -> Options:
         for folder in getattr(arguments, name, ()):
             if not Path(folder).exists():
                 raise UsageError(f"--{name} {folder}: there is no such file or folder.")
+    for path in getattr(arguments, "baseline", ()):
+        own_baseline.load(path)  # a bad one stops the run before the work begins
     since, until = (_time(getattr(arguments, name, None), name) for name in ("since", "until"))
     if since and until and since >= until:
         raise UsageError("--since must lie before --until.")
@@ -39,6 +42,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         rules=tuple(getattr(arguments, "rules", ())),
         yara=tuple(getattr(arguments, "yara", ())),
         intel=tuple(getattr(arguments, "intel", ())),
+        baselines=tuple(getattr(arguments, "baseline", ())),
         since=since,
         until=until,
         jobs=arguments.jobs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ import yara_x
 from afterpatch.knowledge.baseline import BaselineIndex
 from afterpatch.knowledge.builds import Build
 from afterpatch.knowledge.indicators import Matcher
+from afterpatch.knowledge.own_baseline import OwnBaseline
 from afterpatch.knowledge.web_paths import path_key
 from afterpatch.model import Artifact, Notice
 
@@ -138,14 +140,17 @@ class CheckFailure:
 
 @dataclass(slots=True)
 class FileContext:
-    """What all checks of one server share. `failures`, `notices` and `unjudged` (shipped pages whose content the
-    baseline cannot judge, because it does not hold the server's build) are filled on the way."""
+    """What all checks of one server share. `own`: the user's baseline. `copies`: path that servers share -> the artifacts of
+    the whole evidence that lie there, where there are several. `failures`, `notices` and `unjudged` (shipped pages whose
+    content the baseline cannot judge, because it does not hold the server's build) are filled on the way."""
 
     facts: ServerFacts = field(default_factory=Facts)
     baseline: BaselineIndex | None = None
     indicators: Matcher | None = None
     inventory: Inventory | None = None
     rules: yara_x.Rules | None = None  # None: no content signatures
+    own: OwnBaseline | None = None
+    copies: Mapping[str, Sequence[Artifact]] = field(default_factory=dict)
     failures: list[CheckFailure] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     unjudged: int = 0
@@ -155,8 +160,15 @@ class FileContext:
         return Build.try_parse(self.facts.build) if self.facts.build else None
 
     def is_stock(self, item: FileItem) -> bool:
-        """Whether Microsoft ships exactly this file at this path, with whatever build."""
+        """Whether exactly this file belongs at this path: Microsoft ships it with some build, or the user's baseline has it."""
+        if self.own is not None and self.own.knows(item.path, item.sha256):
+            return True
         return self.baseline is not None and self.baseline.status(item.path, item.sha256) == "stock"
+
+    @staticmethod
+    def digest(content: bytes) -> str:
+        """The sha256 of some bytes, lower case hex."""
+        return hashlib.sha256(content).hexdigest()
 
     def notice(self, item: FileItem, where: str, reason: str, count: int = 1) -> None:
         """Record something that could not be used."""

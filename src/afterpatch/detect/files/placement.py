@@ -35,8 +35,12 @@ def belongs(item: FileItem, place: Place, context: FileContext) -> bool:
     """Whether some build ships a file at this path; the short list of login pages where there is no baseline."""
     if normal(item.path).endswith(tuple(load_data("names")["always_shipped"])):
         return True
+    if context.own is not None and context.own.lookup(item.path):
+        return True  # its content is compared elsewhere
     if context.baseline is not None:
         return context.baseline.knows_path(item.path) or _extra_page(item.path)
+    if context.own is not None and context.own.covers(item.path):
+        return False
     return _is_stock_login(item.path, place) if place.login else place.scripts == "shipped"
 
 
@@ -53,8 +57,11 @@ def _is_stock_login(path: str, place: Place) -> bool:
     return name in _stock_pages() and not name.startswith("timeoutlog")
 
 
-def _build_known(context: FileContext) -> bool:
+def _build_known(item: FileItem, context: FileContext) -> bool:
+    """Whether a baseline holds the pages of the server's own build."""
     build = context.build()
+    if context.own is not None and context.own.covers(item.path) and context.own.judges(build):
+        return True
     return context.baseline is not None and build is not None and context.baseline.covers(build)
 
 
@@ -112,7 +119,7 @@ def _misplaced(item: FileItem, place: Place, context: FileContext) -> Iterable[F
 
 
 def _not_shipped(item: FileItem, place: Place, context: FileContext, found: dict[str, Any]) -> FileFinding:
-    known = _build_known(context)
+    known = _build_known(item, context)
     later = not known and context.build() is not None  # a build that may have brought pages of its own
     if "\\exchange server\\v14\\" in normal(item.path):  # Exchange 2010: the baseline begins with 2013
         return fire("page-not-shipped", item.path, severity="low", confidence="low", **found)

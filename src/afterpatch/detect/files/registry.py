@@ -9,6 +9,7 @@ from afterpatch.detect.files.compiled import CompiledAnalyser
 from afterpatch.detect.files.iis import IisAnalyser
 from afterpatch.detect.files.item import CheckFailure, FileAnalyser
 from afterpatch.detect.files.library import LibraryAnalyser
+from afterpatch.detect.files.logon import LogonAnalyser
 from afterpatch.detect.files.metadata import CheckMeta, all_meta
 from afterpatch.detect.files.oabdump import OabDumpAnalyser
 from afterpatch.detect.files.placement import PlacementAnalyser
@@ -22,6 +23,7 @@ ANALYSERS: tuple[FileAnalyser, ...] = (
     OabDumpAnalyser(),
     PlacementAnalyser(),
     StockAnalyser(),
+    LogonAnalyser(),
     PublishedAnalyser(),
     CompiledAnalyser(),
     LibraryAnalyser(),
