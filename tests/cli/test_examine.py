@@ -204,7 +204,7 @@ def test_a_bug_is_no_verdict(program: Program, small: Path, tmp_path: Path) -> N
     script = (
         "import afterpatch.cli.examine as e\n"
         "def broken(*a, **k): raise RuntimeError('x' * 9)\n"
-        "e.examine = broken\n"
+        "e.gather = broken\n"
         "from afterpatch.cli.main import main\n"
         "raise SystemExit(main())\n"
     )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from afterpatch.assess.configuration import RootConfiguration, log_side, read_configuration
 from afterpatch.assess.detections import Loaded, load_detections
 from afterpatch.assess.doubles import drop_doubles
-from afterpatch.assess.files import FileResults, scan_files
 from afterpatch.assess.options import Options
-from afterpatch.assess.server import Server, split_servers
 from afterpatch.detect.events import EventPlan, scan_events
 from afterpatch.detect.plane.plan import Plan
 from afterpatch.detect.plane.run import Scanned, cores, scan_logs
@@ -21,16 +20,22 @@ from afterpatch.model import Artifact, Notice
 from afterpatch.parsers.events import tell_events
 from afterpatch.parsers.formats import kinds
 
+if TYPE_CHECKING:
+    from afterpatch.assess.files import FileResults
+    from afterpatch.assess.server import Server
+
 LOG_KINDS = frozenset(kinds())
 UNREAD_KINDS = ("registry-hive",)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the command line shows: a stage (message key) with its work in bytes, and what is done of it."""
+    """What the command line shows: a stage (message key) with its work in bytes, and what is done of it. `idle` is
+    called once, where other processes read the logs and this one waits."""
 
     start: Callable[[str, int], None] = lambda _stage, _total: None
     step: Callable[[int], None] = lambda _done: None
+    idle: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -64,6 +69,10 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
         notices += each.notices
     jobs = options.jobs or cores()
     scanned = _scan(collection.artifacts, configuration, loaded, options, jobs, progress)
+    # What looks at files is imported while the logs are read, not before.
+    from afterpatch.assess.files import FileResults, scan_files
+    from afterpatch.assess.server import split_servers
+
     hints = {root.key: root.host_hint for root in collection.roots}
     servers, unclear = split_servers(collection.artifacts, scanned.scans, hints)
     notices += unclear
@@ -100,6 +109,7 @@ def _scan(
         jobs=jobs,
         make_plan=again,
         progress=progress.step,
+        meanwhile=progress.idle,
     )
     if not events or first.interrupted:
         return first

@@ -8,18 +8,20 @@ import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from afterpatch import __version__
-from afterpatch.assess.examine import Result, examine
-from afterpatch.assess.gather import Progress
+from afterpatch.assess.gather import Gathered, Progress, gather
 from afterpatch.assess.options import Options
-from afterpatch.case import write_case
 from afterpatch.cli.main import INTERRUPTED
-from afterpatch.cli.output import exit_code, refuse_inside, show, write
+from afterpatch.cli.output import refuse_inside, write
 from afterpatch.cli.progress import ProgressLine
 from afterpatch.knowledge import own_baseline
 from afterpatch.model import EvidenceError, UsageError, parse_iso
-from afterpatch.report import RunInfo, document, findings_jsonl, render_html, to_bytes, wording
+
+if TYPE_CHECKING:
+    from afterpatch.assess.examine import Result
+    from afterpatch.report import RunInfo
 
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 MAX_NAME = 60
@@ -64,12 +66,36 @@ def run_examine(arguments: argparse.Namespace) -> int:
     started = datetime.now(UTC)
     targets = [each for each in (arguments.case, arguments.json, arguments.report) if each]
     refuse_inside([*targets, *([] if arguments.case else [Path.cwd() / "afterpatch-case-"])], arguments.evidence)
-    catalogue = wording(arguments.lang)
-    line = ProgressLine({key: catalogue.text(key) for key in ("progress.logs", "progress.files")})
+    line = ProgressLine(lambda stage: _label(arguments.lang, stage))
     try:
-        result = examine(arguments.evidence, options, Progress(line.start, line.step))
+        gathered = gather(arguments.evidence, options, Progress(line.start, line.step, _while_waiting))
     finally:
         line.close()
+    return _finish(arguments, gathered, options, started)
+
+
+def _label(language: str, stage: str) -> str:
+    from afterpatch.report import wording
+
+    return wording(language).text(stage)
+
+
+def _while_waiting() -> None:
+    """Imports what is needed once the logs are read: other processes read them meanwhile."""
+    import afterpatch.assess.examine
+    import afterpatch.assess.files  # noqa: F401 - imported for those who come later
+    from afterpatch.report.html import load_templates
+
+    load_templates()
+
+
+def _finish(arguments: argparse.Namespace, gathered: Gathered, options: Options, started: datetime) -> int:
+    """Concludes, writes and shows."""
+    from afterpatch.assess.examine import conclude
+    from afterpatch.cli.output import exit_code, show
+    from afterpatch.report import RunInfo
+
+    result = conclude(gathered, options)
     run = RunInfo(__version__, result.rules_version, started, datetime.now(UTC), shlex.join(sys.argv[1:]))
     files = deliver(arguments, result, run)
     if arguments.json != "-":
@@ -79,6 +105,9 @@ def run_examine(arguments: argparse.Namespace) -> int:
 
 def deliver(arguments: argparse.Namespace, result: Result, run: RunInfo) -> list[tuple[str, str]]:
     """Writes case, report and document; what was written, by label."""
+    from afterpatch.case import write_case
+    from afterpatch.report import document, findings_jsonl, render_html, to_bytes, wording
+
     data = to_bytes(document(result.examination, run))
     html = render_html(result.examination, run, wording(arguments.lang)).encode("utf-8", "backslashreplace")
     folder = Path(arguments.case or f"afterpatch-case-{case_name(result)}")

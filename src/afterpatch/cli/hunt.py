@@ -23,7 +23,7 @@ def run_hunt(arguments: argparse.Namespace) -> int:
     outputs = list(_outputs(arguments))
     refuse_inside([path for path, _format in outputs], arguments.paths)
     started = datetime.now(UTC)
-    line = ProgressLine({"progress.logs": wording(arguments.lang).text("progress.logs")})
+    line = ProgressLine(wording(arguments.lang).text)
     asked = HuntOptions(since=options.since, until=options.until, jobs=options.jobs, shipped=arguments.shipped)
     try:
         result = hunt(arguments.paths, options.rules, asked, line.step)

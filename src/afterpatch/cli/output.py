@@ -11,7 +11,6 @@ from pathlib import Path
 from afterpatch.case.store import put
 from afterpatch.cli.main import FOUND, INCOMPLETE, OK
 from afterpatch.model import Examination, Finding, UsageError, severity_at_least
-from afterpatch.report import render_terminal, wording
 
 
 def refuse_inside(targets: Iterable[str | Path], evidence: Sequence[str]) -> None:
@@ -47,6 +46,8 @@ def colour() -> bool:
 
 def show(examination: Examination, language: str, files: Sequence[tuple[str, str]] = ()) -> None:
     """The examination on the terminal."""
+    from afterpatch.report import render_terminal, wording
+
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 40), 120)
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith(("utf", "gb"))
     text = render_terminal(examination, wording(language), width=width, colour=colour(), unicode=unicode, files=files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 EVERY = 0.2  # seconds between two lines
@@ -11,9 +12,9 @@ EVERY = 0.2  # seconds between two lines
 
 @dataclass(slots=True)
 class ProgressLine:
-    """One line that is written over and over."""
+    """One line that is written over and over. `label`: the words for a stage, asked for where they are shown."""
 
-    labels: dict[str, str]
+    label: Callable[[str], str]
     active: bool = field(default_factory=lambda: sys.stderr.isatty())
     _label: str = ""
     _total: int = 0
@@ -24,7 +25,7 @@ class ProgressLine:
 
     def start(self, stage: str, total: int) -> None:
         """A new stage of so many bytes."""
-        self._label, self._total, self._done = self.labels.get(stage, stage), total, 0
+        self._label, self._total, self._done = self.label(stage) if self.active else stage, total, 0
         self._since = time.monotonic()
         self._show(force=True)
 

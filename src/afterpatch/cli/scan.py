@@ -24,7 +24,7 @@ def run_scan(arguments: argparse.Namespace) -> int:
     started = datetime.now(UTC)
     refuse_inside([arguments.json] if arguments.json else [], arguments.paths)
     catalogue = wording(arguments.lang)
-    line = ProgressLine({"progress.files": catalogue.text("progress.files")})
+    line = ProgressLine(catalogue.text)
     try:
         result = scan(arguments.paths, options, Progress(line.start, line.step), signatures=not arguments.no_signatures)
     finally:

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from afterpatch.knowledge.data_files import table
@@ -99,6 +99,7 @@ class Reading(NamedTuple):
     spelling: str  # dotted | admin-display | integer
 
 
+@lru_cache(maxsize=4096)
 def read(text: str) -> Reading:
     """Reads any spelling. Raises BuildError."""
     text = text.strip()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+import jinja2
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from afterpatch.detect import kept
 from afterpatch.model import BackDoor, Chain, Examination, ServerExamination
 from afterpatch.model.finding import SEVERITIES, STAGES
 from afterpatch.report import figures, pages, times
@@ -208,6 +212,30 @@ def _finalize(value: Any) -> Any:
     return visible(value) if isinstance(value, Raw) else shown(value)
 
 
+class _Kept(BytecodeCache):
+    """Compiled templates between runs."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """What was kept of this very source."""
+        data = kept.load("page", self._key(bucket))
+        if data is not None:
+            bucket.bytecode_from_string(data)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keeps a compiled template."""
+        kept.store("page", self._key(bucket), bucket.bytecode_to_string())
+
+    @staticmethod
+    def _key(bucket: Bucket) -> str:
+        of = f"{bucket.key} {bucket.checksum} {sys.version} {jinja2.__version__}"
+        return hashlib.sha256(of.encode()).hexdigest()
+
+
+def load_templates() -> None:
+    """Makes the page's templates ready; `render_html` does it where it was not done."""
+    _environment().get_template("report.html")
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
@@ -217,6 +245,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_Kept(),
     )
     environment.filters["words"] = _context_words
     return environment

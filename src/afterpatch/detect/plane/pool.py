@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+AHEAD = 4  # tasks that wait for each process
 SMALL = 24 << 20  # bytes of work below which starting processes costs more than it brings
 
 # What the workers need and cannot be sent (compiled rules): set before they are forked, or made by `make_state` where
@@ -28,6 +29,10 @@ class Outcome(Generic[Task, Result]):
     results: dict[int, Result] = field(default_factory=dict)
     died: list[int] = field(default_factory=list)
     interrupted: bool = False
+
+
+def _nothing() -> None:
+    pass
 
 
 def _start(make_state: Callable[[], Any] | None) -> None:
@@ -50,13 +55,14 @@ def run_tasks(
     state: Any,
     make_state: Callable[[], Any],
     progress: Callable[[int], None] = lambda _weight: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Outcome[Task, Result]:
     """`function(state, task)` for every task. `weights` (bytes) say how the work is shared out; `progress` is told the
-    weight of each task that is done."""
+    weight of each task that is done; `meanwhile` is called once while other processes work."""
     order = sorted(range(len(tasks)), key=lambda position: (-weights[position], position))
     if jobs <= 1 or len(tasks) <= 1 or sum(weights) < SMALL:
         return _here(function, tasks, weights, order, state, progress)
-    return _spread(function, tasks, weights, order, jobs, state, make_state, progress)
+    return _spread(function, tasks, weights, order, jobs, state, make_state, progress, meanwhile)
 
 
 def _here(
@@ -99,6 +105,7 @@ def _spread(
     state: Any,
     make_state: Callable[[], Any],
     progress: Callable[[int], None],
+    meanwhile: Callable[[], None],
 ) -> Outcome[Task, Result]:
     outcome: Outcome[Task, Result] = Outcome()
     executor = _executor(jobs, state, make_state)
@@ -106,9 +113,12 @@ def _spread(
     waiting = list(order)[::-1]
     try:
         while waiting or running:
-            while waiting and len(running) < jobs * 2:
+            while waiting and len(running) < jobs * AHEAD:
                 position = waiting.pop()
                 running[executor.submit(_work, function, position, tasks[position])] = position
+            if not outcome.results:
+                meanwhile()
+                meanwhile = _nothing
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 position = running.pop(future)

@@ -67,11 +67,15 @@ def scan_logs(
     jobs: int,
     make_plan: Callable[[], Plan],
     progress: Callable[[int], None] = lambda _bytes: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Scanned:
-    """Every log of the list. `sides`: front | back | "" by the site table."""
+    """Every log of the list. `sides`: front | back | "" by the site table. `meanwhile` is called once while other
+    processes read."""
     tasks = _batched([job for artifact in artifacts for job in _jobs(artifact, sides(artifact), jobs)])
     weights = [_weight(batch) for batch in tasks]
-    outcome: Any = run_tasks(_task, tasks, weights, jobs=jobs, state=plan, make_state=make_plan, progress=progress)
+    outcome: Any = run_tasks(
+        _task, tasks, weights, jobs=jobs, state=plan, make_state=make_plan, progress=progress, meanwhile=meanwhile
+    )
     pieces: dict[int, list[LogScan]] = {}
     for _position, scans in sorted(outcome.results.items()):
         for scan in scans:
