@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from afterpatch.assess.configuration import RootConfiguration, log_side, read_configuration
 from afterpatch.assess.detections import Loaded, load_detections
-from afterpatch.assess.doubles import drop_doubles
 from afterpatch.assess.options import Options
 from afterpatch.detect.events import EventPlan, scan_events
 from afterpatch.detect.plane.plan import Plan
@@ -70,6 +69,7 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
     jobs = options.jobs or cores()
     scanned = _scan(collection.artifacts, configuration, loaded, options, jobs, progress)
     # What looks at files is imported while the logs are read, not before.
+    from afterpatch.assess.doubles import drop_doubles
     from afterpatch.assess.files import FileResults, scan_files
     from afterpatch.assess.server import split_servers
 

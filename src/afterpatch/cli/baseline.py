@@ -24,7 +24,7 @@ def run_baseline(arguments: argparse.Namespace) -> int:
     """`make`: 0, or 1 where files were left out because they look like back doors. `check`: 0, 1 or 3 like `scan`."""
     options = options_of(arguments)
     catalogue = wording(arguments.lang)
-    line = ProgressLine({"progress.files": catalogue.text("progress.files")})
+    line = ProgressLine(catalogue.text)
     try:
         if arguments.action == "make":
             refuse_inside([arguments.output], arguments.paths)
