@@ -7,14 +7,14 @@ from pathlib import Path
 
 from afterpatch.census import count, trend
 from afterpatch.census.classes import NOTHING, ONLINE, make_classes
-from afterpatch.census.geo import add_places
 from afterpatch.census.merge import merge_hosts
 from afterpatch.census.options import CensusOptions
+from afterpatch.census.places import open_places, places_notices
+from afterpatch.census.read import Job
 from afterpatch.census.result import DIMENSIONS, CensusResult, GroupCount
 from afterpatch.census.scope import Scope, scope
-from afterpatch.census.sources import load, notices
+from afterpatch.census.sources import load
 from afterpatch.census.store import Store
-from afterpatch.model import Notice
 
 
 def census(paths: Sequence[str | Path], options: CensusOptions | None = None) -> CensusResult:
@@ -31,12 +31,10 @@ def census(paths: Sequence[str | Path], options: CensusOptions | None = None) ->
 
 
 def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> CensusResult:
-    inputs, found, rows, bad = [], list[Notice](), 0, 0
-    for path in paths:
-        kind, tally = load(store, path, options)
-        inputs.append((str(path), kind))
-        found += notices(path, tally)
-        rows, bad = rows + tally.rows, bad + tally.bad
+    job = Job(store.pieces_folder, store.key, open_places(options.country_db, options.asn_db), options.slow)
+    loaded = load(store, paths, job, options.threads)
+    store.show_hosts()
+    found = loaded.notices
     asked = scope(options.as_of)
     count.make_kinds(store)
     classes = make_classes(store, asked)
@@ -44,7 +42,7 @@ def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> Cens
     found += merged
     if changed:
         count.make_kinds(store)
-    found += add_places(store, options)
+    found += places_notices(store, options)
     earlier = trend.load_earlier(store, options.compare) if options.compare else ()
     changes = trend.trend(store, classes, asked) if options.compare else ()
     counted = count.class_hosts(store)
@@ -57,9 +55,9 @@ def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> Cens
     day = count.last_day(store) or options.moment.date()
     total, open_hosts = sum(hosts.values()), sum(number for key, number in hosts.items() if key in exposed)
     return CensusResult(
-        inputs=tuple(inputs),
-        rows=rows,
-        bad_rows=bad,
+        inputs=tuple(loaded.inputs),
+        rows=loaded.rows,
+        bad_rows=loaded.bad,
         hosts=total,
         without_build=hosts.get(NOTHING, 0),
         online=online,

@@ -15,20 +15,22 @@ from afterpatch.census.store import Store
 from afterpatch.knowledge import builds
 
 TOP = 50
-# What a value of a dimension is: two letters, AS and a number, or a short text; anything else counts as not known.
+# What a value of a dimension is: what the input gives, else what an offline table says.
 EXPRESSIONS = {
-    "country": "CASE WHEN length(country) = 2 THEN upper(country) ELSE '' END",
-    "asn": "CASE WHEN asn > 0 AND asn < 4294967296 THEN 'AS' || asn ELSE '' END",
-    "sector": "coalesce(left(trim(sector), 80), '')",
+    "country": "CASE WHEN country <> '' THEN country ELSE place END",
+    "asn": "CASE WHEN asn > 0 OR net > 0 THEN 'AS' || CASE WHEN asn > 0 THEN asn ELSE net END ELSE '' END",
+    "sector": "sector",
 }
+# The columns of `hosts` that these are made of; the second is only asked for where there is an offline table.
+_COLUMNS = {"country": ("country", "place", "''"), "asn": ("asn", "net", "0"), "sector": ("sector", "", "")}
 _CVE = re.compile(r"cve-\d{4}-\d{4,7}", re.IGNORECASE)
 _GROUPED = """
-CREATE OR REPLACE TEMP TABLE groups AS
-WITH raw AS (SELECT {dimension} AS raw, version, coarse, count(*) AS hosts, count(*) FILTER (shell) AS shells
-             FROM hosts GROUP BY ALL),
-     joined AS (SELECT raw.*, coalesce(v.class, {nothing}) AS class FROM raw LEFT JOIN versions v USING (version, coarse))
+CREATE OR REPLACE TEMP TABLE groups_{dimension} AS
+WITH raw AS (SELECT {column}, version, coarse, count(*) AS hosts, count(*) FILTER (shell) AS shells FROM hosts GROUP BY ALL),
+     joined AS (SELECT raw.* {further}, coalesce(v.class, {nothing}) AS class
+                FROM raw LEFT JOIN versions v USING (version, coarse))
 SELECT {value} AS value, class, sum(hosts)::BIGINT AS hosts, sum(shells)::BIGINT AS shells
-FROM (SELECT raw AS {dimension}, class, hosts, shells FROM joined WHERE class <> {online}) GROUP BY ALL"""
+FROM joined WHERE class <> {online} GROUP BY ALL"""
 
 
 def make_kinds(store: Store) -> None:
@@ -102,8 +104,16 @@ def claims_of(store: Store) -> dict[str, dict[int, int]]:
 
 
 def make_groups(store: Store, dimension: str) -> None:
-    """The table `groups` (value, class, hosts, shells) of one dimension."""
-    store.run(_GROUPED.format(dimension=dimension, value=EXPRESSIONS[dimension], nothing=NOTHING, online=ONLINE))
+    """The table `groups_<dimension>` (value, class, hosts, shells)."""
+    column, looked_up, none = _COLUMNS[dimension]
+    given = {"country": store.options.country_db, "asn": store.options.asn_db}.get(dimension, "")
+    store.run(
+        _GROUPED.format(
+            dimension=dimension, column=f"{column}, {looked_up}" if given else column,
+            further=f", {none} AS {looked_up}" if looked_up and not given else "", value=EXPRESSIONS[dimension],
+            nothing=NOTHING, online=ONLINE,
+        )
+    )  # fmt: skip
 
 
 def group_counts(
@@ -115,14 +125,16 @@ def group_counts(
     top = store.connection.execute(
         f"SELECT value, sum(hosts)::BIGINT, "
         f"coalesce(sum(hosts) FILTER (class IN ({listed})), 0)::BIGINT AS exposed, sum(shells)::BIGINT "
-        "FROM groups GROUP BY value ORDER BY exposed DESC, 2 DESC, value LIMIT ?",
+        f"FROM groups_{dimension} GROUP BY value ORDER BY exposed DESC, 2 DESC, value LIMIT ?",
         [TOP],
     ).fetchall()
     classes: dict[str, dict[int, int]] = defaultdict(dict)
     names = [value for value, *_counts in top]
-    for value, number, hosts in store.rows("SELECT value, class, hosts FROM groups WHERE value IN (SELECT unnest(?))", names):
+    for value, number, hosts in store.rows(
+        f"SELECT value, class, hosts FROM groups_{dimension} WHERE value IN (SELECT unnest(?))", names
+    ):
         classes[value][number] = hosts
-    total = store.number("SELECT count(DISTINCT value) FROM groups")
+    total = store.number(f"SELECT count(DISTINCT value) FROM groups_{dimension}")
     return [
         GroupCount(dimension, value, hosts, open_hosts, shells, cve_counts(classes[value], states, {}, scope, only_core=True))
         for value, hosts, open_hosts, shells in top
@@ -159,4 +171,4 @@ def _added(group: Iterable[BuildCount]) -> BuildCount:
 def last_day(store: Store) -> date | None:
     """The newest day in the data, None where none is given."""
     found = store.one("SELECT max(day) FROM hosts")[0]
-    return found if isinstance(found, date) else None
+    return found if isinstance(found, date) and found.year > 1970 else None

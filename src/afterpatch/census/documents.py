@@ -1,219 +1,158 @@
-"""Scan data as JSON lines (Shodan, Censys, zgrab2), as header dumps and as nmap XML.
-
-Field names: Shodan's and nmap's as their exports write them; Censys' and zgrab2's from their documentation and stored
-examples (`docs/exposure.md` says which were checked). What a record holds beside them is passed over.
-"""
+"""Dumps of HTTP answers, nmap reports (XML and text), and JSON documents that are not one record a line."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import IO, cast
 
 import orjson
 from lxml import etree
 
-from afterpatch.census.rows import OWA_PATH, Row, Tally, cell, lines, opened
+from afterpatch.census.blocks import Source, chunks, stream_lines
+from afterpatch.census.rows import OWA_PATH, Row, Tally, cell
+from afterpatch.census.scanners import HEADER, record_rows
 
-_HEADER = re.compile(r"^x-owa-version:[ \t]*([0-9.]{3,40})", re.IGNORECASE | re.MULTILINE)
-_PRODUCT_SIGNS = ("exchange", "outlook web", "x-owa", "x-feserver", "/owa/")
-_FAVICON = 1768726119
-_ADDRESS = re.compile(r"(?:https?://)?(\[[0-9a-fA-F:]{2,45}\]|[A-Za-z0-9][A-Za-z0-9.\-]{0,252})(?::\d{1,5})?(?:/\S*)?\Z")
+_ADDRESS = re.compile(
+    r"(?:(?:https?|url)[:=]?//)?(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_][A-Za-z0-9_.\-]{0,252})(?::\d{1,5})?"
+    r"(?:/\S*)?(?:[ \t]+\[.*)?\Z"
+)
+_NMAP_HOST = re.compile(r"Nmap scan report for (\S+)(?: \(([0-9a-fA-F.:]+)\))?")
+_CURL_HOST = re.compile(r"(?:[*<>] +)?(?:Connected to \S+ \(([0-9a-fA-F.:]+)\)|Host: *(\S+))", re.IGNORECASE)
 _NMAP_BUILD = re.compile(r"\b(\d{1,2}\.\d{1,2}\.\d{1,5}(?:\.\d{1,5})?)\b", re.ASCII)
-_MOST_BODY = 200_000
+_EXCHANGE = re.compile(r"x-owa-version|x-feserver|x-calculatedbetarget|/owa/|x-backendcookie|outlook", re.IGNORECASE)
+_LONGEST_DOCUMENT = 256 << 20
+_LONGEST_TEXT = 4000
 
 
-def read_json_lines(path: Path, tally: Tally) -> Iterator[Row]:
-    """One record a line, told apart one by one. A line that is no JSON object is bad; one that shows no Exchange is left
-    out; both are counted."""
-    with opened(path) as stream:
-        for line in lines(stream, tally):
-            line = line.strip().rstrip(b",")
-            if line in (b"", b"[", b"]"):
-                continue
-            try:
-                record = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                tally.pass_over("notice.census-bad-json")
-                continue
-            row = _record(record) if isinstance(record, dict) else None
-            if row is None:
-                tally.pass_over("notice.census-unknown-record")
-            elif not row.version and not row.shell and not row.tag.startswith("!"):
-                tally.leave_out("notice.census-not-exchange")
-            else:
-                yield row._replace(tag=row.tag.removeprefix("!"))
+def read_document(source: Source, tally: Tally) -> Iterator[Row]:
+    """A JSON document over several lines: a list of records, or one that holds such a list. Bounded by its length."""
+    data = bytearray()
+    for chunk in chunks(source, tally):
+        data += chunk
+        if len(data) > _LONGEST_DOCUMENT:
+            tally.pass_over("notice.census-long-document")
+            return
+    try:
+        document = orjson.loads(bytes(data).lstrip(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        tally.pass_over("notice.census-bad-json")
+        return
+    for record in _records(document):
+        yield from record_rows(record, tally)
 
 
-def _record(record: Mapping[str, Any]) -> Row | None:
-    if isinstance(record.get("ip_str"), str):
-        return _shodan(record)
-    if isinstance(record.get("ip"), str) and isinstance(record.get("services"), list):
-        return _censys(record)
-    if isinstance(record.get("ip"), str) and isinstance(record.get("data"), dict):
-        return _zgrab(record)
-    return None
+def _records(document: object, depth: int = 0) -> Iterator[object]:
+    """The records of a document: Censys wraps them in `result.hits`, Shodan in `matches`, other tools in `data` ..."""
+    if isinstance(document, list):
+        for one in document:
+            yield from _records(one, depth + 1) if isinstance(one, list) and depth < 3 else (one,)
+        return
+    if isinstance(document, dict) and depth < 4:
+        for name in ("result", "hits", "matches", "results", "hosts", "items", "data", "resources"):
+            inside = document.get(name)
+            if isinstance(inside, list) or (name == "result" and isinstance(inside, dict)):
+                yield from _records(inside, depth + 1)
+                return
+    yield document
 
 
-def _inner(record: object, *names: str) -> Any:
-    """A value deep inside, None where the way to it does not exist."""
-    for name in names:
-        record = record.get(name) if isinstance(record, dict) else None
-    return record
+class _Answer:
+    """The answer of a host that is being read."""
+
+    def __init__(self) -> None:
+        self.host, self.version, self.coarse, self.inside, self.sign = "", "", False, False, False
+        self.number = 0
+
+    def begin(self) -> None:
+        self.number += 1
+        self.inside = True
+
+    def rows(self, tally: Tally) -> Iterator[Row]:
+        """What was seen, and ready for the next answer."""
+        if self.inside and (self.version or self.sign):
+            yield Row(self.host or f"answer {self.number}", self.version, self.coarse)
+        elif self.inside:
+            tally.leave_out("notice.census-not-exchange")
+        self.version, self.coarse, self.inside, self.sign = "", False, False, False
+
+    def look(self, text: str) -> None:
+        """Takes a version out of a line."""
+        self.sign = self.sign or _EXCHANGE.search(text) is not None
+        if (found := HEADER.match(text)) is not None:
+            self.version, self.coarse = found[1], False
+        elif not self.version and (found := OWA_PATH.search(text)) is not None:
+            self.version, self.coarse = found[1], True
 
 
-def _text(*values: object) -> str:
-    return next((value for value in values if isinstance(value, str) and value), "")
+def read_headers(source: Source, tally: Tally) -> Iterator[Row]:
+    """A dump of HTTP answers: `curl -i`, `curl -v`, nmap's http-headers, httpx. A line that is only an address or URL
+    names the host of the answers below it, as nmap's `scan report for` and curl's `Connected to` do; several answers of
+    one host (redirects) are one reading. Without such lines each answer is a host of its own."""
+    answer = _Answer()
+    for line in stream_lines(source, tally):
+        text = line[:_LONGEST_TEXT].decode("utf-8", "replace").strip().lstrip("\ufeff|_<> \t").strip()
+        host = _host_line(text)
+        if host:
+            if answer.inside:
+                yield from answer.rows(tally)
+            answer.host = host
+        elif text.startswith("HTTP/"):
+            if answer.inside and not answer.host:
+                yield from answer.rows(tally)
+            answer.begin()
+        else:
+            if not answer.inside and answer.host and HEADER.match(text):
+                answer.begin()
+            if answer.inside:
+                answer.look(text)
+    yield from answer.rows(tally)
 
 
-def _version(headers: str, body: str, named: str) -> tuple[str, bool]:
-    """The version a record shows, and whether it stays at the cumulative update: the header first, then a version field,
-    then a path in the page."""
-    found = _HEADER.search(headers)
-    if found is not None:
-        return found[1], False
-    if re.fullmatch(r"\d{1,2}\.\d{1,2}(?:\.\d{1,5}){1,2}", named):
-        return named, False
-    path = OWA_PATH.search(body[:_MOST_BODY])
-    return (path[1], True) if path is not None else ("", False)
+def _host_line(text: str) -> str:
+    """The host that a line names, "" where it names none."""
+    if found := _NMAP_HOST.match(text):
+        return found[2] or found[1]
+    if text.startswith(("* Connected to", "Connected to")):
+        found = _CURL_HOST.match(text)
+        return found[1] if found is not None else ""
+    text = text.lstrip("#=>*- ").rstrip("=- ").removesuffix(":")
+    if ("." not in text and "[" not in text) or len(text) > 400:
+        return ""
+    found = _ADDRESS.match(text)
+    return found[1].strip("[]") if found is not None and not OWA_PATH.match(text) else ""
 
 
-def _row(
-    host: str,
-    version: tuple[str, bool],
-    *,
-    sign: bool,
-    day: str = "",
-    country: str = "",
-    asn: str = "",
-    owner: str = "",
-    tag: str = "",
-) -> Row:
-    """A `!` before the tags marks a record that shows Exchange without a version."""
-    tags = ("!" if sign else "") + tag[:900]
-    return Row(cell(host), cell(version[0]), version[1], day, country, asn, "", owner, tags)
+class _Stream:
+    """The bytes of an input for a parser that wants to read."""
+
+    def __init__(self, source: Source, tally: Tally) -> None:
+        self.chunks = chunks(source, tally)
+
+    def read(self, _size: int = -1) -> bytes:
+        return next(self.chunks, b"")
 
 
-def _shodan(record: Mapping[str, Any]) -> Row:
-    headers, body = _text(record.get("data")), _text(_inner(record, "http", "html"))
-    title, product = _text(_inner(record, "http", "title")), _text(record.get("product"))
-    vulns = record.get("vulns")
-    names = vulns if isinstance(vulns, (dict, list)) else ()
-    sign = _inner(record, "http", "favicon", "hash") == _FAVICON or _shows(headers, title, product)
-    return _row(
-        record["ip_str"], _version(headers, body, _text(record.get("version")) if "xchange" in product else ""), sign=sign,
-        tag=";".join(str(name)[:30] for name in list(names)[:200]), day=_text(record.get("timestamp"))[:10],
-        country=cell(_inner(record, "location", "country_code")), asn=cell(record.get("asn")), owner=cell(record.get("org")),
-    )  # fmt: skip
-
-
-def _censys(record: Mapping[str, Any]) -> Row:
-    found: tuple[str, bool] = ("", False)
-    sign = False
-    for service in record["services"][:200]:
-        headers = _headers(_inner(service, "http", "response", "headers"))
-        body, title = _text(_inner(service, "http", "response", "body")), _text(_inner(service, "http", "response", "html_title"))
-        software = _inner(service, "software")
-        named = [one for one in software if isinstance(one, dict)] if isinstance(software, list) else []
-        exchange = [one for one in named if "exchange" in _text(one.get("product")).lower()]
-        version = _version(headers, body, _text(*(one.get("version") for one in exchange)))
-        sign = sign or bool(exchange) or _shows(headers, title)
-        if version[0] and (not found[0] or (found[1] and not version[1])):
-            found = version
-    system = _inner(record, "autonomous_system")
-    return _row(
-        record["ip"], found, sign=sign,
-        day=_text(record.get("last_updated_at"), record.get("timestamp"))[:10],
-        country=cell(_inner(record, "location", "country_code")), asn=cell(_inner(system, "asn")),
-        owner=cell(_inner(system, "name")),
-    )  # fmt: skip
-
-
-def _zgrab(record: Mapping[str, Any]) -> Row:
-    result = _inner(record, "data", "http", "result") or {}
-    response = _inner(result, "response")
-    headers, body = _headers(_inner(response, "headers")), _text(_inner(response, "body"))
-    return _row(
-        record["ip"], _version(headers, body, ""), sign=_shows(headers, body[:20_000]),
-        day=_text(_inner(record, "data", "http", "timestamp"))[:10],
-    )  # fmt: skip
-
-
-def _headers(value: object) -> str:
-    """Header lines out of the forms that scanners write: {name: [values]}, {name: value} or [{key, value}], with
-    underscores for dashes."""
-    pairs: list[tuple[str, object]] = []
-    if isinstance(value, dict):
-        pairs = [(str(name), one) for name, one in value.items()]
-        pairs += [(str(one.get("key")), one.get("value")) for one in value.get("unknown") or () if isinstance(one, dict)]
-    elif isinstance(value, list):
-        pairs = [(str(one.get("key")), one.get("value")) for one in value if isinstance(one, dict)]
-    shown = []
-    for name, one in pairs[:500]:
-        first = one[0] if isinstance(one, list) and one else one
-        if isinstance(first, str):
-            shown.append(f"{name.replace('_', '-')}: {first[:500]}")
-    return "\n".join(shown)
-
-
-def _shows(*texts: str) -> bool:
-    return any(sign in text.lower() for text in texts for sign in _PRODUCT_SIGNS) or "Outlook" in texts
-
-
-def read_headers(path: Path, tally: Tally) -> Iterator[Row]:
-    """A dump of HTTP answers. A line that is only an address or URL names the host of the answers below it; without one
-    each answer is a host of its own."""
-    host, version, coarse, answers, inside = "", "", False, 0, False
-
-    def row() -> Row:
-        return Row(host or f"answer {answers}", version, coarse)
-
-    with opened(path) as stream:
-        for line in lines(stream, tally):
-            text = line.decode("utf-8", "replace").strip().lstrip("\ufeff")
-            if text.startswith("HTTP/") or (address := _address(text)):
-                if inside and (version or not text.startswith("HTTP/")):
-                    yield row()
-                    version, coarse, inside = "", False, False
-                if text.startswith("HTTP/"):
-                    answers, inside = answers + 1, True
-                else:
-                    host = address or ""
-            elif inside and (found := _HEADER.match(text)):
-                version, coarse = found[1], False
-            elif inside and not version and (found := OWA_PATH.search(text[:2000])):
-                version, coarse = found[1], True
-        if inside:
-            yield row()
-
-
-def _address(text: str) -> str:
-    text = text.lstrip("#>* ").removesuffix(":")
-    found = _ADDRESS.match(text) if "." in text or "[" in text else None
-    return found[1].strip("[]") if found is not None else ""
-
-
-def read_nmap(path: Path, tally: Tally) -> Iterator[Row]:
+def read_nmap(source: Source, tally: Tally) -> Iterator[Row]:
     """The hosts of an nmap XML report with an Exchange sign. DTDs and entities are not used; a file that breaks off is
     read as far as it goes, and counted."""
-    with opened(path) as stream:
-        events = etree.iterparse(
-            stream, events=("end",), tag="host", resolve_entities=False, no_network=True, load_dtd=False, recover=False
-        )
-        try:
-            for _event, element in events:
-                row = _nmap_host(element)
-                if row is None:
-                    tally.leave_out("notice.census-not-exchange")
-                else:
-                    yield row
-                element.clear()
-                while element.getprevious() is not None:
-                    del element.getparent()[0]
-        except (etree.XMLSyntaxError, EOFError, OSError):
-            tally.pass_over("notice.census-damaged-end")
+    stream = cast(IO[bytes], _Stream(source, tally))
+    events = etree.iterparse(
+        stream, events=("end",), tag="host", resolve_entities=False, no_network=True, load_dtd=False, recover=False
+    )
+    try:
+        for _event, element in events:
+            row = _nmap_host(element)
+            if row is None:
+                tally.leave_out("notice.census-not-exchange")
+            else:
+                yield row
+            element.clear()
+            while element.getprevious() is not None:
+                del element.getparent()[0]
+    except etree.XMLSyntaxError:
+        tally.pass_over("notice.census-damaged-end")
 
 
 def _nmap_host(host: etree._Element) -> Row | None:
@@ -221,9 +160,18 @@ def _nmap_host(host: etree._Element) -> Row | None:
     name = next((one.get("name", "") for one in host.iter("hostname")), "")
     version, sign, coarse = "", False, False
     for script in host.iter("script"):
+        output = script.get("output", "")[:20000]
         if script.get("id") == "ms-exchange-version":
-            found = _NMAP_BUILD.search(script.get("output", "")[:5000])
+            found = _NMAP_BUILD.search(output)
             version, sign = (found[1] if found else version), True
+        elif script.get("id") == "http-headers":
+            sign = sign or _EXCHANGE.search(output) is not None
+            lines = "\n".join(line.strip() for line in output.split("\n"))
+            header, path = HEADER.search(lines), OWA_PATH.search(lines)
+            if header is not None:
+                version, coarse = header[1], False
+            elif path is not None and not version:
+                version, coarse = path[1], True
     for service in host.iter("service"):
         sign = sign or "exchange" in f"{service.get('product', '')} {service.get('extrainfo', '')}".lower()
         if not version and "exchange" in service.get("product", "").lower():

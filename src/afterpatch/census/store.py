@@ -1,6 +1,7 @@
 """The database of a census: bounded memory, the rest on disk, removed at the end.
 
-Tables are temporary ones: the database does not compress those, which would take longer than reading the rows."""
+The readings lie in pieces (Parquet) that the database reads in place. It is opened after they are written, so that no
+thread of its own runs while workers are started."""
 
 # ruff: noqa: S608 - statements are put together out of our own names; values of the input are always bound
 from __future__ import annotations
@@ -9,43 +10,83 @@ import csv
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
+from afterpatch.census.columns.encode import PADDING, new_key
+from afterpatch.census.columns.pieces import KINDS, Hosts, Piece, column, write
 from afterpatch.census.options import CensusOptions
 
 _BATCH = 50_000
-_HOSTS = """
-CREATE TEMP TABLE hosts (host VARCHAR, hid UBIGINT, version VARCHAR, coarse BOOLEAN, day DATE, country VARCHAR, asn BIGINT,
-                    sector VARCHAR, owner VARCHAR, tag VARCHAR, shell BOOLEAN)"""
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 class Store:
-    """A connection, its folder, and helpers to get many rows in and out of it in bounded memory."""
+    """The pieces, a connection, its folder, and helpers to get many rows in and out of it in bounded memory."""
 
     def __init__(self, options: CensusOptions) -> None:
+        self.options = options
         self.folder = Path(tempfile.mkdtemp(prefix="afterpatch-census-", dir=options.temporary or None))
+        self.pieces_folder = self.folder / "pieces"
+        self.pieces_folder.mkdir()
+        self.key = new_key()
+        self.pieces: list[Piece] = []
         self._files = 0
-        self.connection = duckdb.connect(str(self.folder / "census.duckdb"))
-        self.run("SET memory_limit = ?", options.memory)
-        self.run("SET temp_directory = ?", str(self.folder / "spill"))
-        self.run("SET preserve_insertion_order = false")
-        self.run("SET autoinstall_known_extensions = false")
-        self.run("SET autoload_known_extensions = false")
-        self.run("SET enable_progress_bar = false")
-        if options.threads:
-            self.run("SET threads = ?", options.threads)
-        self.run(_HOSTS)
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The database, opened when first asked for."""
+        if self._connection is None:
+            self._connection = duckdb.connect(str(self.folder / "census.duckdb"))
+            for name, value in (
+                ("memory_limit", self.options.memory), ("temp_directory", str(self.folder / "spill")),
+                ("preserve_insertion_order", False), ("autoinstall_known_extensions", False),
+                ("autoload_known_extensions", False), ("enable_progress_bar", False),
+            ):  # fmt: skip
+                self._connection.execute(f"SET {name} = ?", [value])
+            if self.options.threads:
+                self._connection.execute("SET threads = ?", [self.options.threads])
+        return self._connection
+
+    def show_hosts(self) -> None:
+        """The view `hosts` over all pieces."""
+        if not self.pieces:
+            empty = np.empty(0, np.int64)
+            hosts = Hosts.cut(np.zeros(PADDING, np.uint8), empty, empty)
+            self.pieces.append(write(self.pieces_folder / "empty.parquet", hosts, np.empty(0, np.uint64), {}, {}))
+        self.show("hosts", self.pieces)
+
+    def show(self, name: str, pieces: Sequence[Piece]) -> None:
+        """A view over pieces."""
+        files = ", ".join("'" + str(piece.path).replace("'", "''") + "'" for piece in pieces)
+        self.run(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet([{files}])")
+
+    def as_pieces(self, table: str) -> list[Piece]:
+        """The rows of a table with the columns of a piece, as pieces."""
+        pieces: list[Piece] = []
+        names = ", ".join(KINDS)
+        found = self.connection.execute(f"SELECT {names} FROM {table} ORDER BY host")
+        while batch := found.fetchmany(_BATCH):
+            columns = dict(zip(KINDS, zip(*batch, strict=True), strict=True))
+            hosts = Hosts.of([str(host).encode("utf-8", "replace") for host in columns.pop("host")])
+            hids = np.array(columns.pop("hid"), np.uint64)
+            flags = {name: np.array(columns.pop(name), bool) for name in ("coarse", "shell")}
+            coded = {name: column(map(_plain, values)) for name, values in columns.items()}
+            path = self.pieces_folder / f"{table}-{len(pieces)}.parquet"
+            pieces.append(write(path, hosts, hids, coded, flags))
+        return pieces
 
     def run(self, sql: str, *values: object) -> None:
         """One statement."""
         self.connection.execute(sql, list(values))
 
     def rows(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, in batches. No other statement may run before the last row is taken: tables of hosts are
-        temporary, which a second connection would not see."""
+        """The rows of a query, in batches. No other statement may run before the last row is taken."""
         found = self.connection.execute(sql, list(values))
         while batch := found.fetchmany(_BATCH):
             yield from batch
@@ -63,14 +104,14 @@ class Store:
     def fill(self, table: str, columns: str, rows: Iterable[Sequence[object]]) -> int:
         """A new table out of Python rows (None is NULL), over a file: much quicker than single inserts. `columns` as in
         CREATE TABLE. Returns how many rows."""
-        path, count = self.spool(rows)
+        path, count = self._spool(rows)
         names = ", ".join(f"'{part.split()[0]}': '{part.split()[1]}'" for part in columns.split(","))
-        self.run(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM {spooled('?', names)}", str(path))
+        self.run(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM {_spooled('?', names)}", str(path))
         path.unlink()
         return count
 
-    def spool(self, rows: Iterable[Sequence[object]]) -> tuple[Path, int]:
-        """Python rows as a file for `spooled`. NULL is `\\N`; a text that is `\\N` itself loses its backslash."""
+    def _spool(self, rows: Iterable[Sequence[object]]) -> tuple[Path, int]:
+        """Python rows as a file. NULL is `\\N`; a text that is `\\N` itself loses its backslash."""
         self._files += 1
         path = self.folder / f"rows{self._files}.csv"
         count = 0
@@ -83,12 +124,19 @@ class Store:
 
     def close(self) -> None:
         """Closes the connection and removes the files."""
-        self.connection.close()
+        if self._connection is not None:
+            self._connection.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def spooled(path: str, columns: str) -> str:
-    """The table function that reads a file of `Store.spool`."""
+def _plain(value: object) -> str | int:
+    """A value of the database as a piece has it."""
+    if isinstance(value, date):
+        return value.toordinal() - _EPOCH
+    return value if isinstance(value, (str, int)) else ""
+
+
+def _spooled(path: str, columns: str) -> str:
     return (
         f"read_csv({path}, columns = {{{columns}}}, auto_detect = false, header = false, delim = ',', quote = '\"', "
         "escape = '\"', new_line = '\\n', nullstr = '\\N', allow_quoted_nulls = true, max_line_size = 16777216)"

@@ -1,46 +1,47 @@
-"""CSV inventories and reports: which column means what, read by the database, or by the exact and slow reader."""
+"""CSV inventories and reports: which column means what, and the exact reader. Its rows are what the quick reader must give."""
 
-# ruff: noqa: S608 - statements are put together out of our own names; values of the input are always bound
 from __future__ import annotations
 
-import codecs
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
-from typing import IO
 
-import duckdb
 import yaml
 
-from afterpatch.census.rows import LONGEST_CELL, Row, Tally, lines, opened
-from afterpatch.census.store import Store, spooled
-from afterpatch.knowledge.builds import Build
+from afterpatch.census.columns import values
+from afterpatch.census.rows import Row, Tally
+from afterpatch.knowledge import builds
+from afterpatch.knowledge.builds import BuildError
 
 _DELIMITERS = ",;\t|"
 _SHELL_WORDS = ("exchange", "webshell", "web-shell", "proxylogon", "proxyshell")
 SHELL_PLACES = ("/aspnet_client/", "/owa/auth/", "/ecp/auth/", "/owa/")
 MOST_COLUMNS = 500
-_RETURN = "\ufdd0"  # a character that no text holds
 MOST_JOINED, MOST_CHARACTERS = 64, 1 << 20
+_RETURN = "\ufdd0"  # a character that no text holds
+_HEADER_LINES, _SAMPLE = 10, 40
+_OTHERS = ("country", "asn", "sector", "owner", "tag")
+_ADDRESS = re.compile(
+    r"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\Z|\[?[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}\]?\Z", re.ASCII | re.IGNORECASE
+)
+_NAME = re.compile(r"[\w-]+(?:\.[\w-]+)+\Z")
+_OTHER_VERSIONS = ("os", "tls", "ssl", "http", "iis", "snmp", "ip", "schema", "net", "windows", "file")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A CSV file: its delimiter, lines above the header, whether there is a header, the number of columns, and the
-    column of each meaning. `shells`: a report of compromised web sites."""
+    """A CSV file: its delimiter, how many lines stand before the first row, the number of columns, and the column of each
+    meaning. `shells`: a report of compromised web sites."""
 
     delimiter: str
     skip: int
-    header: bool
     width: int
     places: Mapping[str, int]
     shells: bool = False
-    encoding: str = "utf-8"
-    new_line: str = "\\n"
 
 
 @cache
@@ -50,175 +51,190 @@ def _names() -> Mapping[str, tuple[str, ...]]:
 
 
 def recognise_table(start: bytes) -> Table | None:
-    """The table that a file's first bytes show, or None."""
-    encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-    first = start.decode(encoding, "replace").lstrip("\ufeff").splitlines()[:5]
-    skip = 1 if first and first[0].startswith("#TYPE") else 0
-    if len(first) <= skip:
-        return None
-    ends = "\\r\\n" if start.partition(b"\n")[0].endswith(b"\r") else "\\n"
-    delimiter = max(_DELIMITERS, key=first[skip].count)
+    """The table that a file's first bytes (UTF-8) show, or None. The heading is the first of the first lines that names a
+    host or a version; where there is none, columns are known by what stands in them."""
+    text = start.decode("utf-8", "replace").lstrip("\ufeff")
+    whole = text.split("\n") if len(start) < 4096 or text.endswith("\n") else text.split("\n")[:-1]
+    lines = [line.removesuffix("\r") for line in whole]
+    for number, line in enumerate(lines[:_HEADER_LINES]):
+        if line.strip() and not re.match(r"sep=.\Z", line, re.IGNORECASE):
+            table = _with_heading(lines, number)
+            if table is not None:
+                return table
+    return _without_heading(lines)
+
+
+def _split_line(line: str, delimiter: str) -> list[str]:
     try:
-        cells = next(csv.reader([first[skip]], delimiter=delimiter), [])
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error:
-        return None
-    if not 1 <= len(cells) <= MOST_COLUMNS:
-        return None
-    found = places([cell.strip().lower() for cell in cells])
-    if "version" in found or ("host" in found and len(cells) > 1):
-        shells = "version" not in found and {"category", "url"} <= set(found)
-        return Table(delimiter, skip, True, len(cells), found, shells, encoding, ends)
-    guessed = _without_header(cells)
-    return Table(delimiter, skip, False, len(cells), guessed, False, encoding, ends) if guessed else None
+        return []
 
 
-def places(names: Sequence[str]) -> dict[str, int]:
-    """Meaning -> column. The most telling name wins; a column has one meaning."""
+def _with_heading(lines: Sequence[str], number: int) -> Table | None:
+    line = lines[number]
+    delimiter = max(_DELIMITERS, key=line.count)
+    cells = _split_line(line, delimiter)
+    if not 1 <= len(cells) <= MOST_COLUMNS or any(_is_build(cell) or _ADDRESS.match(cell.strip()) for cell in cells):
+        return None
+    rows = [_split_line(row, delimiter) for row in lines[number + 1 : number + 1 + _SAMPLE] if row.strip()]
+    found = _checked(places(cells), cells, [row for row in rows if len(row) == len(cells)])
+    if "version" in found or (("host" in found or "name" in found) and len(cells) > 1):
+        shells = "version" not in found and "url" in found and ("category" in found or "tag" in found)
+        return Table(delimiter, number + 1, len(cells), found, shells)
+    return None
+
+
+def places(cells: Sequence[str]) -> dict[str, int]:
+    """Meaning -> column. The most telling name wins; a column has one meaning, but a URL can be the name of a host too."""
+    names = [re.sub(r"[\W_]+", "", cell.casefold()) for cell in cells]
     found: dict[str, int] = {}
     for meaning, known in _names().items():
-        for name in known:
-            if name in names and names.index(name) not in found.values():
-                found[meaning] = names.index(name)
-                break
+        free = [name if place not in found.values() or meaning == "url" else "" for place, name in enumerate(names)]
+        place = next((free.index(name) for name in known if name in free), None)
+        if place is not None:
+            found[meaning] = place
+    if "host" not in found and "name" in found:
+        found["host"] = found.pop("name")
+    if "version" not in found and (place := _version_by_words(names, set(found.values()))) is not None:
+        found["version"] = place
     return found
 
 
-def _without_header(cells: Sequence[str]) -> dict[str, int]:
-    """A list without a heading: the first cell that is a build is the version, the first other one the host."""
-    version = next((place for place, cell in enumerate(cells) if Build.try_parse(cell) is not None), None)
-    if version is None:
-        return {}
-    return {"version": version, **({"host": 1 if version == 0 else 0} if len(cells) > 1 else {})}
+def _version_by_words(names: Sequence[str], taken: set[int]) -> int | None:
+    """A column that has `version` or `build` in its name and is not that of something else."""
+    for word in ("build", "version"):
+        for place, name in enumerate(names):
+            if word in name and place not in taken and not name.startswith(_OTHER_VERSIONS):
+                return place
+    return None
 
 
-class _SwallowedError(Exception):
-    """The database read fewer rows than there are lines: a quote that does not close has taken some with it."""
+def _checked(found: dict[str, int], cells: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Where a sample has no build in the version's column and builds in another, that one is the version; likewise for
+    addresses."""
+    if not rows:
+        return found
+    for meaning, check in (("version", _is_build), ("host", _is_address)):
+        shares = [sum(check(row[place].strip()) for row in rows) for place in range(len(cells))]
+        best = max(range(len(cells)), key=lambda place: shares[place])
+        current = found.get(meaning)
+        if 2 * shares[best] > len(rows) and best != current and (current is None or not shares[current]):
+            for other in [name for name, place in found.items() if place == best]:
+                del found[other]
+            if meaning == "host" and current is not None:
+                found["name"] = current
+            found[meaning] = best
+    return found
 
 
-def load_table(store: Store, path: Path, table: Table, tally: Tally, *, slow: bool) -> None:
-    """Reads a CSV file into the table `hosts`. The database reads it where it can; where it gives up on the file, the
-    slow reader does it."""
-    if slow or table.shells or table.encoding != "utf-8" or "host" not in table.places:
-        store_rows(store, read_table(path, table, tally), tally)
-        return
-    store.run("BEGIN")
+def _is_build(text: str) -> bool:
+    text = text.strip()
+    if text.count(".") < 2:
+        return False
     try:
-        _load_quickly(store, path, table, tally)
-    except (duckdb.Error, _SwallowedError):
-        store.run("ROLLBACK")
-        store_rows(store, read_table(path, table, tally), tally)
-    else:
-        store.run("COMMIT")
+        build = builds.read(text).build
+    except BuildError:
+        return False
+    return build.parts >= 3 and (build.major, build.minor) != (6, 5)
 
 
-def _load_quickly(store: Store, path: Path, table: Table, tally: Tally) -> None:
-    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(table.width))
-    source = (
-        f"read_csv(?, columns = {{{columns}}}, auto_detect = false, header = {str(table.header).lower()}, skip = {table.skip}, "
-        f"delim = '{table.delimiter}', quote = '\"', escape = '\"', ignore_errors = true, store_rejects = true, "
-        f"new_line = '{table.new_line}', rejects_table = 'bad_rows', rejects_scan = 'bad_scans', "
-        f"compression = '{_compression(path)}')"
-    )
-    store.run("DROP TABLE IF EXISTS bad_rows")
-    store.run("DROP TABLE IF EXISTS bad_scans")
-    before = store.number("SELECT count(*) FROM hosts")
-    store.run(f"INSERT INTO hosts {_selection(table.places)} FROM {source}", str(path))
-    read = store.number("SELECT count(*) FROM hosts") - before
-    bad = store.number("SELECT count(*) FROM (SELECT DISTINCT file_id, line, line_byte_position FROM bad_rows)")
-    wanted = read + bad + table.skip + table.header
-    if wanted != _lines(path) and wanted != _lines(path, empty=True):
-        raise _SwallowedError
-    tally.rows += read
-    if bad:
-        tally.pass_over("notice.census-bad-row", bad)
+def _is_address(text: str) -> bool:
+    return _ADDRESS.match(text) is not None and not _is_build(text)
 
 
-def _lines(path: Path, *, empty: bool = False) -> int:
-    """How many lines a file has; `empty`: without the empty ones (which takes several times as long). -1 where there are
-    bare carriage returns: the database takes some of them for ends of lines."""
-    count, last = 0, b"\n"
-    with opened(path) as stream:
-        while block := stream.read(1 << 20):
-            count += block.count(b"\n")
-            if block.find(b"\r") >= 0 and block.count(b"\r") - block.endswith(b"\r") != block.count(b"\r\n"):
-                return -1
-            if empty:
-                text = last + block
-                count -= text.count(b"\n\n") + text.count(b"\n\r\n")
-            last = block[-2:] if block.endswith(b"\r") else block[-1:]
-    return count + (last != b"\n")
+def _without_heading(lines: Sequence[str]) -> Table | None:
+    """A list without a heading: a column of builds is the version, one of addresses or names the host."""
+    shown = [line for line in lines[:_SAMPLE] if line.strip()]
+    for delimiter in sorted(_DELIMITERS, key=lambda one: -sum(line.count(one) for line in shown)):
+        rows = [_split_line(line, delimiter) for line in shown]
+        width = max({len(row) for row in rows}, key=[len(row) for row in rows].count, default=0)
+        kept = [row for row in rows if len(row) == width]
+        if not 1 <= width <= MOST_COLUMNS or 2 * len(kept) <= len(rows):
+            continue
+        found = _by_content(kept, width)
+        if "version" in found:
+            return Table(delimiter, 0, width, found)
+    return None
 
 
-def _compression(path: Path) -> str:
-    with path.open("rb") as stream:
-        return "gzip" if stream.read(2) == b"\x1f\x8b" else "none"
+def _by_content(rows: Sequence[Sequence[str]], width: int) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for meaning, check in (("version", _is_build), ("host", _is_address), ("name", lambda text: _NAME.match(text) is not None)):
+        shares = {
+            place: sum(bool(check(row[place].strip())) for row in rows) for place in range(width) if place not in found.values()
+        }
+        best = max(shares, key=lambda place: shares[place], default=None)
+        if best is not None and 2 * shares[best] > len(rows):
+            found[meaning] = best
+    if "version" in found and "host" not in found and width > 1:
+        found["host"] = found.pop("name", 1 if found["version"] == 0 else 0)
+    return found
 
 
-def _selection(places: Mapping[str, int]) -> str:
-    """The columns of `hosts` out of those of the file. Little is done here: this runs over every row."""
-
-    def text(meaning: str, otherwise: str = "NULL") -> str:
-        return f"c{places[meaning]}" if meaning in places else otherwise
-
-    host = f"trim({text('host')})"
-    asn = text("asn")
-    number = f"coalesce(try_cast({asn} AS BIGINT), try_cast(ltrim({asn}, 'ASas ') AS BIGINT))" if asn != "NULL" else asn
-    day = f"try_cast(left({text('date')}, 10) AS DATE)" if "date" in places else "NULL"
-    return (
-        f"SELECT {host}, hash({host}), {text('version')}, false, {day}, {text('country')}, {number}, "
-        f"{text('sector')}, {text('owner')}, {text('tag')}, false"
-    )
+def exact_rows(block: bytes, further: bytes, table: Table, tally: Tally) -> Iterator[Row | int]:
+    """The exact reader: every row is one reading or counted as bad. A row at the end of the block may go on in what
+    follows; the last thing given is how many bytes of that it took."""
+    lines = _Lines(block, further)
+    for cells in _cells(lines, table):
+        if cells is None or len(cells) != table.width:
+            tally.pass_over("notice.census-bad-row")
+            continue
+        row = _row(cells, table, tally)
+        if row is not None:
+            yield row
+    yield lines.taken_further()
 
 
-def store_rows(store: Store, rows: Iterator[Row], tally: Tally) -> None:
-    """Rows of a Python reader into the table `hosts`."""
-    path, count = store.spool(rows)
-    columns = ", ".join(f"'{name}': '{'BOOLEAN' if name in ('coarse', 'shell') else 'VARCHAR'}'" for name in Row._fields)
-    store.run(
-        "INSERT INTO hosts SELECT host, hash(host), version, coarse, try_cast(left(day, 10) AS DATE), country, "
-        f"try_cast(ltrim(asn, 'ASas ') AS BIGINT), sector, owner, tag, shell FROM {spooled('?', columns)}",
-        str(path),
-    )
-    path.unlink()
-    tally.rows += count
+class _Lines:
+    """Physical lines, with their end; lines that were taken and not used can be given back."""
+
+    def __init__(self, block: bytes, further: bytes) -> None:
+        self.block, self.text = len(block), block + further
+        self.place = 0
+        self.waiting: deque[bytes] = deque()
+        self.used = 0
+
+    def next(self) -> bytes | None:
+        if self.waiting:
+            line = self.waiting.popleft()
+        else:
+            if self.place >= len(self.text):
+                return None
+            end = self.text.find(b"\n", self.place) + 1 or len(self.text)
+            line = self.text[self.place : end]
+            self.place = end
+        self.used += len(line)
+        return line
+
+    def give_back(self, lines: Sequence[bytes]) -> None:
+        self.waiting.extendleft(reversed(lines))
+        self.used -= sum(len(line) for line in lines)
+
+    def in_block(self) -> bool:
+        return self.used < self.block
+
+    def taken_further(self) -> int:
+        return max(0, self.used - self.block)
 
 
-def read_table(path: Path, table: Table, tally: Tally) -> Iterator[Row]:
-    """The exact, slow reader: every row is one reading or counted as bad."""
-    with opened(path) as stream:
-        for number, cells in enumerate(_cells(stream, table, tally)):
-            if number < table.header:
-                continue
-            if cells is None or len(cells) != table.width:
-                tally.pass_over("notice.census-bad-row")
-                continue
-            row = _row(cells, table, number)
-            if row is None:
-                tally.leave_out("notice.census-not-exchange")
-            else:
-                yield row
-
-
-def _cells(stream: IO[bytes], table: Table, tally: Tally) -> Iterator[list[str] | None]:
+def _cells(lines: _Lines, table: Table) -> Iterator[list[str] | None]:
     """The rows of a CSV file, None for one that is no row. A cell may go over several lines; where its quote does not
     close within MOST_JOINED lines, or the row then has another width, only the line with the quote is bad."""
-    texts = _texts(stream, table, tally)
-    waiting: deque[str] = deque()
-    while waiting or (text := next(texts, None)) is not None:
-        line = waiting.popleft() if waiting else text
-        assert line is not None
-        if not line.strip("\r\n"):
+    while lines.in_block() and (line := lines.next()) is not None:
+        if not line.strip(b"\r\n"):
             continue
-        cells = _split(line, table.delimiter)
-        if cells is None and line.count('"') % 2:
-            cells = _joined(line, texts, waiting, table)
-        yield cells if cells is None or not any("\ufffe" in cell for cell in cells) else None
+        cells = split_row(line, table.delimiter)
+        if cells is None and line.count(b'"') % 2:
+            cells = _joined(line, lines, table)
+        yield cells
 
 
-def _split(text: str, delimiter: str) -> list[str] | None:
+def split_row(line: bytes, delimiter: str) -> list[str] | None:
     """The cells of one row, None where its quotes are broken or do not close. A bare carriage return is a character of a
-    cell, as the database takes it; the csv module would end the row there."""
-    parts = (part.replace("\r", _RETURN) + "\n" for part in text.removesuffix("\n").split("\n"))
+    cell; the csv module would end the row there. Bytes that are no UTF-8 are kept as half characters."""
+    text = line.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
+    parts = (part.removesuffix("\r").replace("\r", _RETURN) + "\n" for part in text.split("\n"))
     try:
         rows = list(csv.reader(parts, delimiter=delimiter, strict=True))
     except csv.Error:
@@ -226,59 +242,47 @@ def _split(text: str, delimiter: str) -> list[str] | None:
     return [cell.replace(_RETURN, "\r") for cell in rows[0]] if len(rows) == 1 else None
 
 
-def _joined(first: str, texts: Iterator[str], waiting: deque[str], table: Table) -> list[str] | None:
-    """A row that goes on in the lines after it; lines that are not of it are put back into `waiting`."""
-    taken: list[str] = []
+def _joined(first: bytes, lines: _Lines, table: Table) -> list[str] | None:
+    """A row that goes on in the lines after it; lines that are not of it are given back."""
+    taken: list[bytes] = []
     text = first
     while len(taken) < MOST_JOINED and len(text) < MOST_CHARACTERS:
-        line = waiting.popleft() if waiting else next(texts, None)
+        line = lines.next()
         if line is None:
             break
         taken.append(line)
         text += line
-        if line.count('"') % 2:
-            cells = _split(text, table.delimiter)
+        if line.count(b'"') % 2:
+            cells = split_row(text, table.delimiter)
             if cells is not None and len(cells) == table.width:
                 return cells
-    waiting.extendleft(reversed(taken))
+    lines.give_back(taken)
     return None
 
 
-def _texts(stream: IO[bytes], table: Table, tally: Tally) -> Iterator[str]:
-    """Physical lines as text, with their end. U+FFFE stands for bytes that are no UTF-8."""
-    if table.encoding != "utf-8":
-        reader = codecs.getreader(table.encoding)(stream, "replace")
-        for text in islice(reader, table.skip, None):
-            yield text.rstrip("\r\n") + "\n"
-        return
-    for number, line in enumerate(lines(stream, tally)):
-        if number < table.skip:
-            continue
-        text = line.decode("utf-8", "surrogateescape") + "\n"
-        if not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text):
-            text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\ufffd", "\ufffe")
-        yield text.removeprefix("\ufeff") if number == 0 else text
+def _row(cells: Sequence[str], table: Table, tally: Tally) -> Row | None:
+    """A row as a reading; None where its host or version is no text, or a report of web sites means another product."""
+
+    def raw(meaning: str) -> bytes:
+        text = cells[table.places[meaning]] if meaning in table.places else ""
+        return text.encode("utf-8", "surrogateescape")[: values.LONGEST_CELL]
+
+    host, version = values.decoded(raw("host") or raw("name")), values.decoded(raw("version"))
+    if host is None or version is None:
+        tally.pass_over("notice.census-bad-row")
+        return None
+    others = [(found, values.decoded(found)) for found in (raw("date")[: values.DAY_CELL], *map(raw, _OTHERS))]
+    if any(text is None for _found, text in others):
+        tally.leave_out("notice.census-characters")
+    texts = [text if text is not None else found.decode("cp1252", "replace") for found, text in others]
+    row = Row(host, version, False, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5])
+    return row if not table.shells else _shell(row, raw("category") + b" " + raw("tag"), raw("url"), tally)
 
 
-def _row(cells: Sequence[str], table: Table, number: int) -> Row | None:
-    def value(meaning: str) -> str:
-        return cells[table.places[meaning]][:LONGEST_CELL] if meaning in table.places else ""
-
-    host = value("host").strip() if "host" in table.places else f"row {number}"
-    row = Row(
-        host,
-        value("version"),
-        False,
-        value("date")[:10],
-        value("country"),
-        value("asn"),
-        value("sector"),
-        value("owner"),
-        value("tag"),
-    )
-    if not table.shells:
-        return row
-    about = f"{value('tag')} {value('category')}".lower()
-    url = value("url").lower()
-    shown = any(word in about for word in _SHELL_WORDS) or any(place in url for place in SHELL_PLACES)
-    return Row(*row[:-1], True) if shown else None
+def _shell(row: Row, about: bytes, url: bytes, tally: Tally) -> Row | None:
+    """A row of a report of compromised web sites, None where it does not concern Exchange."""
+    words, place = about.decode("utf-8", "replace").lower(), url.decode("utf-8", "replace").lower()
+    if any(word in words for word in _SHELL_WORDS) or any(part in place for part in SHELL_PLACES):
+        return row._replace(shell=True)  # noqa: S604 a column of ours
+    tally.leave_out("notice.census-not-exchange")
+    return None

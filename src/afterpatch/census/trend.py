@@ -11,6 +11,7 @@ import duckdb
 import orjson
 
 from afterpatch.census.classes import NOTHING, ONLINE, Classes
+from afterpatch.census.columns.pieces import Piece, join
 from afterpatch.census.result import CensusResult, CveCount, Series, TrendCount
 from afterpatch.census.scope import Scope
 from afterpatch.census.store import Store
@@ -20,16 +21,20 @@ from afterpatch.model import UsageError
 SCHEMA = "afterpatch.census-run/1"
 MOST_RUNS = 200
 _COLUMNS = (
-    "host VARCHAR, hid UBIGINT, version VARCHAR, coarse BOOLEAN, day DATE, country VARCHAR, asn BIGINT, sector VARCHAR, "
-    "owner VARCHAR, tag VARCHAR, shell BOOLEAN, present BOOLEAN"
+    "host VARCHAR, version VARCHAR, coarse BOOLEAN, day DATE, country VARCHAR, asn BIGINT, sector VARCHAR, "
+    "owner VARCHAR, tag VARCHAR, shell BOOLEAN, place VARCHAR, net BIGINT, present BOOLEAN"
 )
 _PAIRS = """
 SELECT coalesce(o.class, {nothing}), coalesce(n.class, {nothing}), was_there, is_there, sum(hosts)::BIGINT FROM (
   SELECT o.version AS old_version, o.coarse AS old_coarse, h.version AS new_version, h.coarse AS new_coarse,
          o.present AS was_there, h.host IS NOT NULL AS is_there, count(*) AS hosts
-  FROM earlier o FULL JOIN hosts h ON o.hid = h.hid AND o.host = h.host GROUP BY ALL)
+  FROM earlier o FULL JOIN hosts h ON lower(o.host) = lower(h.host) AND h.hid <> 0 GROUP BY ALL)
 LEFT JOIN old_versions o ON o.version = old_version AND o.coarse = old_coarse
 LEFT JOIN versions n ON n.version = new_version AND n.coarse = new_coarse GROUP BY ALL"""
+_GONE = """
+CREATE OR REPLACE TEMP TABLE gone AS
+SELECT e.* EXCLUDE (present), 0::UBIGINT AS hid
+FROM earlier e ANTI JOIN hosts h ON lower(e.host) = lower(h.host) AND h.hid <> 0"""
 _FIELDS = ("was_open", "now_open", "remediated", "not_seen", "unclear", "still", "newly_seen", "back_again", "clarified")
 
 
@@ -126,22 +131,16 @@ def write_run(result: CensusResult, path: str) -> None:
         {"day": one.day.isoformat(), "hosts": one.hosts, "exposed": one.exposed, "open": one.open}
         for one in result.series[-MOST_RUNS:]
     ]
-    text = orjson.dumps({"schema": SCHEMA, "runs": runs}).decode().replace("'", "''")
-    names = ", ".join(part.split()[0] for part in _COLUMNS.split(",")[:-1])
-    gone = ""
-    if result.trend or _has_earlier(result.store):
-        gone = (
-            f" UNION ALL SELECT {', '.join('e.' + name for name in names.split(', '))}, false FROM earlier e "
-            "ANTI JOIN hosts h ON e.hid = h.hid AND e.host = h.host"
-        )
-    target = path.replace("'", "''")
+    text = orjson.dumps({"schema": SCHEMA, "runs": runs}).decode()
+    store = result.store
+    gone: list[Piece] = []
+    if _has_earlier(store):
+        store.run(_GONE)
+        gone = store.as_pieces("gone")
     try:
-        result.store.run(
-            f"COPY (SELECT {names}, true AS present FROM hosts{gone}) TO '{target}' "
-            f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{afterpatch: '{text}'}})"
-        )
-    except duckdb.IOException:
-        raise UsageError(f"{path} cannot be written: name another file.") from None
+        join(store.pieces, gone, Path(path), {"afterpatch": text})
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}): name another file.") from None
 
 
 def _has_earlier(store: Store) -> bool:

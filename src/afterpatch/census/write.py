@@ -5,20 +5,43 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 
 from afterpatch.census.classes import NOTHING, ONLINE
-from afterpatch.census.count import EXPRESSIONS, make_groups
-from afterpatch.census.result import DIMENSIONS, CensusResult, CveCount, GroupCount
+from afterpatch.census.count import EXPRESSIONS
+from afterpatch.census.result import DIMENSIONS, STATES, CensusResult, CveCount, GroupCount
 from afterpatch.census.trend import write_run
 from afterpatch.knowledge import vulnerabilities
 from afterpatch.model import UsageError
 
 SCHEMA = "afterpatch.census/1"
 MOST_HOSTS = 100
+_VALUES = 512
+_NUMBER = "CASE WHEN key > 0 THEN 'AS' || key ELSE '' END"
+_OWNERS = f"""
+CREATE OR REPLACE TEMP TABLE owners AS
+SELECT {{who}} AS who, CASE WHEN network = last THEN {{first}} ELSE '' END AS network,
+       CASE WHEN place = other THEN place ELSE '' END AS place, first FROM (
+  SELECT {{key}} AS key, min({{network}}) AS network, max({{network}}) AS last,
+         min({{country}}) AS place, max({{country}}) AS other,
+         min(host, {MOST_HOSTS}) FILTER (shell OR v.class IN ({{listed}})) AS first
+  FROM hosts LEFT JOIN versions v USING (version, coarse) WHERE coalesce(v.class, 0) <> {{online}} GROUP BY 1)"""
+_BY_OWNER = """
+CREATE OR REPLACE TEMP TABLE owner_counts AS
+SELECT {who} AS who, coalesce(v.class, {nothing}) AS class, count(*) AS hosts, count(*) FILTER (shell) AS shells
+FROM hosts LEFT JOIN versions v USING (version, coarse) WHERE coalesce(v.class, 0) <> {online} GROUP BY ALL"""
+_JOINED = """
+SELECT who, any_value(network), any_value(place), sum(hosts)::BIGINT,
+       coalesce(sum(hosts) FILTER (class IN ({listed})), 0)::BIGINT AS exposed, sum(shells)::BIGINT AS shells,
+       list(DISTINCT class) FILTER (class IN ({listed})), any_value(first)
+FROM {counted} JOIN owners USING (who) GROUP BY who
+HAVING exposed > 0 OR sum(shells) > 0 ORDER BY exposed + sum(shells) DESC, who"""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
@@ -101,18 +124,64 @@ def write_csv(result: CensusResult, path: str) -> int:
 def _count_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
     for one in result.cves:
         yield "all", "", one.cve, one.alias, one.open, one.unknown, one.fixed, one.not_affected, result.hosts
-    core = [known.cve for known in vulnerabilities.core()]
-    aliases = {known.cve: known.alias for known in vulnerabilities.core()}
+    core = sorted(vulnerabilities.core(), key=lambda known: known.cve)
+    matrix = _State.of(result, [known.cve for known in core])
     for dimension in DIMENSIONS:
-        make_groups(result.store, dimension)
-        for value, cve, *counts in result.store.rows(
-            "SELECT value, cve, sum(hosts) FILTER (state = 'open') AS o, sum(hosts) FILTER (state = 'unknown') AS u, "
-            "sum(hosts) FILTER (state = 'fixed'), sum(hosts) FILTER (state = 'not-affected'), sum(hosts)::BIGINT "
-            "FROM groups JOIN states USING (class) WHERE cve IN (SELECT unnest(?)) GROUP BY ALL "
-            "HAVING o > 0 OR u > 0 ORDER BY value, cve",
-            core,
-        ):
-            yield dimension, value, cve, aliases[cve], *(int(number or 0) for number in counts)
+        for values, counts in _vectors(result, dimension, matrix.classes):
+            by_state = matrix.counted(counts)
+            for value, numbers, total in zip(values, by_state, counts.sum(axis=1).tolist(), strict=True):
+                for known, (opened, unknown, fixed, rest) in zip(core, numbers.tolist(), strict=True):
+                    if opened or unknown:
+                        yield (
+                            dimension,
+                            value,
+                            known.cve,
+                            known.alias,
+                            int(opened),
+                            int(unknown),
+                            int(fixed),
+                            int(rest),
+                            int(total),
+                        )
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Which class is in which state for which CVE, as numbers: one matrix (class x CVE) a state."""
+
+    classes: dict[int, int]
+    matrices: list[npt.NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, result: CensusResult, cves: Sequence[str]) -> _State:
+        found = list(result.store.rows("SELECT class, cve, state FROM states WHERE cve IN (SELECT unnest(?))", list(cves)))
+        classes = {number: place for place, number in enumerate(sorted({number for number, _cve, _state in found}))}
+        columns = {cve: place for place, cve in enumerate(cves)}
+        matrices = [np.zeros((len(classes), len(cves))) for _state in STATES]
+        for number, cve, state in found:
+            matrices[STATES.index(state)][classes[number], columns[cve]] = 1
+        return cls(classes, matrices)
+
+    def counted(self, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Value x CVE x state out of value x class."""
+        return np.stack([counts @ matrix for matrix in self.matrices], axis=2)
+
+
+def _vectors(
+    result: CensusResult, dimension: str, classes: dict[int, int]
+) -> Iterator[tuple[list[str], npt.NDArray[np.float64]]]:
+    """The values of a dimension in their order with their hosts by class, some hundred at once."""
+    values: list[str] = []
+    counts = np.zeros((_VALUES, len(classes)))
+    for value, number, hosts in result.store.rows(f"SELECT value, class, hosts FROM groups_{dimension} ORDER BY value"):
+        if not values or values[-1] != value:
+            if len(values) == _VALUES:
+                yield values, counts
+                values, counts = [], np.zeros((_VALUES, len(classes)))
+            values.append(value)
+        counts[len(values) - 1, classes[number]] = hosts
+    if values:
+        yield values, counts[: len(values)]
 
 
 def write_parquet(result: CensusResult, path: str) -> None:
@@ -133,15 +202,21 @@ def _owner_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
     for number, cve in result.store.rows("SELECT class, cve FROM states WHERE exploited AND state = 'open' ORDER BY cve"):
         opened.setdefault(number, []).append(cve)
     listed = ", ".join(str(number) for number in sorted(opened)) or "NULL"
-    asn, country = EXPRESSIONS["asn"], EXPRESSIONS["country"]
-    for owner, network, where, hosts, exposed, shells, classes, first in result.store.rows(
-        f"SELECT coalesce(nullif(trim(owner), ''), nullif({asn}, ''), '') AS who, "
-        f"CASE WHEN count(DISTINCT asn) = 1 THEN any_value({asn}) ELSE '' END, "
-        f"CASE WHEN count(DISTINCT {country}) = 1 THEN any_value({country}) ELSE '' END, "
-        f"count(*), count(*) FILTER (v.class IN ({listed})) AS exposed, count(*) FILTER (shell) AS shells, "
-        f"list(DISTINCT v.class) FILTER (v.class IN ({listed})), min(host, {MOST_HOSTS}) FILTER (shell OR v.class IN ({listed})) "
-        f"FROM hosts LEFT JOIN versions v USING (version, coarse) WHERE coalesce(v.class, {NOTHING}) <> {ONLINE} "
-        "GROUP BY who HAVING exposed > 0 OR shells > 0 ORDER BY exposed + shells DESC, who"
+    store, owners = result.store, bool(result.store.one("SELECT max(owner) FROM hosts")[0])
+    who = "CASE WHEN owner <> '' THEN owner ELSE {asn} END".format(**EXPRESSIONS) if owners else EXPRESSIONS["asn"]
+    plain = not owners and not store.options.asn_db  # then a number is quicker than its text
+    store.run(
+        _OWNERS.format(
+            key="asn" if plain else who, who=_NUMBER if plain else "key", network="asn" if plain else EXPRESSIONS["asn"],
+            country=EXPRESSIONS["country"] if store.options.country_db else "country", listed=listed, online=ONLINE,
+            first=_NUMBER.replace("key", "network") if plain else "network",
+        )
+    )  # fmt: skip
+    if owners:
+        store.run(_BY_OWNER.format(who=who, nothing=NOTHING, online=ONLINE))
+    counted = "owner_counts" if owners else "(SELECT value AS who, class, hosts, shells FROM groups_asn)"
+    for owner, network, where, hosts, exposed, shells, classes, first in store.rows(
+        _JOINED.format(counted=counted, listed=listed)
     ):
         cves = sorted({cve for number in classes or () for cve in opened.get(number, ())})
         yield owner, network, where, hosts, exposed, shells, " ".join(cves), " ".join(first or ())

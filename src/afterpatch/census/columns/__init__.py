@@ -1,0 +1,1 @@
+"""Scan data as columns: bytes cut into cells by NumPy, texts as numbers, and files that the database reads at once."""

@@ -1,0 +1,202 @@
+"""Readings of hosts as columns in a file: one piece for each block of an input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from afterpatch.census.columns import parquet, values
+from afterpatch.census.columns.encode import PADDING, Ints, Words, gathered, hashes
+from afterpatch.census.columns.parquet import BOOLEAN, BYTE_ARRAY, DATE, INT32, INT64, UINT_64, UTF8, Chunk, Kind
+
+_TEXT = Kind(BYTE_ARRAY, UTF8)
+# `hid`: a hash of the host, the same for the same host in one run; 0 for a row without a host, whose `host` is made up.
+KINDS: Mapping[str, Kind] = {
+    "host": _TEXT, "hid": Kind(INT64, UINT_64), "version": _TEXT, "coarse": Kind(BOOLEAN), "day": Kind(INT32, DATE),
+    "country": _TEXT, "asn": Kind(INT64), "sector": _TEXT, "owner": _TEXT, "tag": _TEXT, "shell": Kind(BOOLEAN),
+    "place": _TEXT, "net": Kind(INT64),
+}  # fmt: skip
+MEANINGS: Mapping[str, Callable[[str], str | int]] = {
+    "version": values.version, "day": values.day, "country": values.country, "asn": values.network,
+    "sector": values.short, "owner": values.short, "tag": values.tags,
+}  # fmt: skip
+NAMELESS = "#"
+_LOWER = np.arange(256, dtype=np.uint8)
+_LOWER[65:91] += 32
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as positions in a list of distinct values."""
+
+    codes: npt.NDArray[np.int32]
+    values: Sequence[str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file of columns with its number of rows, where each column lies, and where the lengths of the hosts stand."""
+
+    path: Path
+    rows: int
+    chunks: Mapping[str, Chunk]
+    lengths: int
+
+    def hids(self) -> Words:
+        """The hashes of the hosts, in the order of the rows."""
+        return np.fromfile(self.path, "<u8", self.rows, offset=self.chunks["hid"].body)
+
+
+@dataclass(slots=True)
+class Hosts:
+    """Host names one behind the other, each behind its length in four bytes."""
+
+    data: npt.NDArray[np.uint8]
+    begins: Ints
+    lengths: Ints
+
+    @classmethod
+    def of(cls, names: Sequence[bytes]) -> Hosts:
+        """Hosts out of Python's bytes."""
+        lengths = np.fromiter((len(name) for name in names), np.int64, len(names))
+        joined = np.frombuffer(b"".join(names) + b"\0" * 16, np.uint8)
+        return cls.cut(joined, np.cumsum(lengths) - lengths, lengths)
+
+    @classmethod
+    def cut(cls, data: npt.NDArray[np.uint8], starts: Ints, lengths: Ints) -> Hosts:
+        """Hosts out of ranges of a block."""
+        gathered_bytes, begins = gathered(data, starts, lengths, 4)
+        heads = np.ndarray((len(gathered_bytes) - 3,), "<u4", gathered_bytes, strides=(1,))
+        heads[begins - 4] = lengths
+        return cls(gathered_bytes, begins, lengths)
+
+    def hashes(self, key: tuple[int, int]) -> Words:
+        """A hash of each, capitals as small letters; never 0."""
+        return hashes(_LOWER[self.data], self.begins, self.lengths, key) | np.uint64(1)
+
+    def named(self, rows: Ints, names: Sequence[bytes]) -> Hosts:
+        """The same hosts, with other names for some rows."""
+        sizes = np.fromiter((len(name) for name in names), np.int64, len(names))
+        starts, lengths = self.begins.copy(), self.lengths.copy()
+        starts[rows], lengths[rows] = len(self.data) + np.cumsum(sizes) - sizes, sizes
+        data = np.concatenate([self.data, np.frombuffer(b"".join(names) + b"\0" * PADDING, np.uint8)])
+        return Hosts.cut(data, starts, lengths)
+
+    def body(self) -> memoryview:
+        """All names as a Parquet page holds them."""
+        size = int(self.begins[-1] + self.lengths[-1]) if len(self.begins) else 0
+        return self.data[:size].data
+
+
+def column(texts: Iterable[str | int]) -> Column:
+    """Values row by row as positions in their list."""
+    known: dict[str | int, int] = {}
+    codes = [known.setdefault(text, len(known)) for text in texts]
+    return Column(np.array(codes, np.int32), list(known))
+
+
+def same(value: str | int, rows: int) -> Column:
+    """A column with one value in all rows."""
+    return Column(np.zeros(rows, np.int32), [value])
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A column whose list of values is already a page."""
+
+    codes: npt.NDArray[np.int32]
+    page: bytes
+    entries: int
+
+
+def write(
+    path: Path,
+    hosts: Hosts,
+    hids: Words,
+    columns: Mapping[str, Column | Listed],
+    flags: Mapping[str, npt.NDArray[np.bool_] | None],
+) -> Piece:
+    """Writes a piece. `flags`: the columns of truth values, None where all are false."""
+    rows = len(hids)
+    chunks: dict[str, Chunk] = {}
+    with path.open("wb") as stream:
+        stream.write(parquet.MAGIC)
+        for name, kind in KINDS.items():
+            offset = stream.tell()
+            page, entries = b"", 0
+            if kind.type == BOOLEAN:
+                given = flags.get(name)
+                body: bytes | memoryview = (
+                    bytes(-(-rows // 8)) if given is None else np.packbits(given, bitorder="little").tobytes()
+                )
+                lead = parquet.plain_page(len(body), rows)
+            elif name in ("host", "hid"):
+                body = hosts.body() if name == "host" else hids.astype("<u8").tobytes()
+                lead = parquet.plain_page(len(body), rows)
+            else:
+                listed = _listed(kind, columns.get(name) or same("" if kind.type == BYTE_ARRAY else 0, rows))
+                page, entries = listed.page, listed.entries
+                lead, body = parquet.coded_page(listed.codes, entries)
+            stream.writelines((page, lead, body))
+            chunks[name] = Chunk(offset, stream.tell() - offset, rows, len(page), entries, offset + len(page) + len(lead))
+        lengths = stream.tell()
+        stream.write(hosts.lengths.astype("<u2").tobytes())
+        stream.write(parquet.footer(KINDS, [(rows, chunks)]))
+    return Piece(path, rows, chunks, lengths)
+
+
+def _listed(kind: Kind, column: Column | Listed) -> Listed:
+    if isinstance(column, Listed):
+        return column
+    if kind.type == BYTE_ARRAY:
+        page = parquet.dictionary_page(kind, [str(value).encode("utf-8", "replace") for value in column.values])
+    else:
+        page = parquet.dictionary_page(kind, np.array(column.values, np.int64))
+    return Listed(column.codes, page, len(column.values))
+
+
+def split(piece: Piece, rows: npt.NDArray[np.bool_], label: str) -> Piece:
+    """A new piece with some rows of another."""
+    data = np.fromfile(piece.path, np.uint8)
+    lengths = data[piece.lengths : piece.lengths + 2 * piece.rows].view("<u2").astype(np.int64)
+    begins = piece.chunks["host"].body + np.cumsum(lengths + 4) - lengths
+    columns, flags = {}, {}
+    for name, kind in KINDS.items():
+        chunk = piece.chunks[name]
+        if kind.type == BOOLEAN:
+            flags[name] = np.unpackbits(data[chunk.body :], count=piece.rows, bitorder="little").view(bool)[rows]
+        elif chunk.dictionary:
+            dtype = np.dtype(parquet.width_of(chunk.entries)[1])
+            codes = data[chunk.body : chunk.body + piece.rows * dtype.itemsize].view(dtype)[rows].astype(np.int32)
+            columns[name] = Listed(codes, data[chunk.offset : chunk.offset + chunk.dictionary].tobytes(), chunk.entries)
+    kept = Hosts.cut(data, begins[rows], lengths[rows])
+    return write(piece.path.with_name(f"{piece.path.stem}-{label}.parquet"), kept, piece.hids()[rows], columns, flags)
+
+
+_PRESENT = Kind(BOOLEAN)
+
+
+def join(present: Sequence[Piece], gone: Sequence[Piece], target: Path, metadata: Mapping[str, str]) -> None:
+    """One file out of many pieces, with a column `present` and without `hid`; rows are copied, not looked at."""
+    kinds = {name: kind for name, kind in KINDS.items() if name != "hid"}
+    groups = []
+    with target.open("wb") as out:
+        out.write(parquet.MAGIC)
+        for piece, there in [*((piece, True) for piece in present), *((piece, False) for piece in gone)]:
+            chunks = {}
+            with piece.path.open("rb") as stream:
+                for name in kinds:
+                    chunk = piece.chunks[name]
+                    stream.seek(chunk.offset)
+                    chunks[name] = replace(chunk, offset=out.tell())
+                    out.write(stream.read(chunk.size))
+            bits = (b"\xff" if there else b"\0") * -(-piece.rows // 8)
+            page = parquet.plain_page(len(bits), piece.rows) + bits
+            chunks["present"] = Chunk(out.tell(), len(page), piece.rows, 0, 0, 0)
+            out.write(page)
+            groups.append((piece.rows, chunks))
+        out.write(parquet.footer({**kinds, "present": _PRESENT}, groups, metadata))
