@@ -224,6 +224,8 @@ def _streamed(source: Source, tally: Tally, size: int) -> Iterator[bytes]:
             continue
         yield bytes(rest[: end + 1])
         del rest[: end + 1]
+    if "notice.census-damaged-end" in tally.reasons:  # a line that breaks off is none
+        del rest[rest.rfind(b"\n") + 1 :]
     if rest:
         yield bytes(rest)
 

@@ -80,7 +80,7 @@ def _label(build: Build, precision: str) -> str:
     if builds.lookup(build) is not None:
         return str(build)
     if builds.branch(build) is None:
-        return f"{build.major}.{build.minor}.*"
+        return f"{build.major}.{build.minor}.*" if build.major >= 15 else f"{build.major}.*"
     return f"{build.major}.{build.minor}.{build.build}.*"
 
 

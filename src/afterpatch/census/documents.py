@@ -63,16 +63,14 @@ class _Answer:
 
     def __init__(self) -> None:
         self.host, self.version, self.coarse, self.inside, self.sign = "", "", False, False, False
-        self.number = 0
 
     def begin(self) -> None:
-        self.number += 1
         self.inside = True
 
     def rows(self, tally: Tally) -> Iterator[Row]:
         """What was seen, and ready for the next answer."""
         if self.inside and (self.version or self.sign):
-            yield Row(self.host or f"answer {self.number}", self.version, self.coarse)
+            yield Row(self.host, self.version, self.coarse)
         elif self.inside:
             tally.leave_out("notice.census-not-exchange")
         self.version, self.coarse, self.inside, self.sign = "", False, False, False

@@ -24,6 +24,7 @@ from afterpatch.census.scanners import json_rows
 from afterpatch.census.tables import Table, exact_rows
 
 FURTHER = 2 << 20  # bytes behind a block that a row of it may go on in
+_WANTED = frozenset({*MEANINGS, "host", "name", "date", "product"})
 SMALL = 24 << 20  # bytes below which starting processes costs more than it brings
 
 
@@ -61,6 +62,8 @@ def read_block(job: Job, task: Task) -> Done:
     """Reads one block and writes its pieces."""
     done = Done()
     block = task.block.text()[task.skip :]
+    if not block:
+        return done
     if task.table is None:
         _write(job, task, list(json_rows(block, done.tally)), done)
         return done
@@ -77,7 +80,7 @@ def read_block(job: Job, task: Task) -> Done:
 
 
 def _quickly(job: Job, task: Task, block: bytes, table: Table, done: Done) -> bool:
-    meant = {name: place for name, place in table.places.items() if name in MEANINGS or name in ("host", "name", "date")}
+    meant = {name: place for name, place in table.places.items() if name in _WANTED}
     if "date" in meant:
         meant["day"] = meant.pop("date")
     found = quick(block, table.delimiter, table.width, meant, job.key)
@@ -85,6 +88,7 @@ def _quickly(job: Job, task: Task, block: bytes, table: Table, done: Done) -> bo
         return False
     done.tally.pass_over("notice.census-bad-row", found.bad)
     done.tally.leave_out("notice.census-characters", found.strange)
+    done.tally.leave_out("notice.census-not-exchange", found.left)
     if found.rows:
         _piece(job, task, found.hosts, found.columns, {}, done)
     rows = [row for line in found.odd for row in exact_rows(line + b"\n", b"", table, done.tally) if not isinstance(row, int)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +22,10 @@ Reader = Callable[[Source, Tally], Iterator[Row]]
 READERS: dict[str, Reader] = {"json": read_document, "headers": read_headers, "nmap": read_nmap}
 FORMATS = (*READERS, "json-lines", "table", "compromised")
 _AT_ONCE = 50_000
+# What a dump of answers shows at the beginning of a line, behind the marks of nmap and curl.
+_ANSWERS = re.compile(
+    rb"^[|_< \t]*(?:HTTP/\d|x-owa-version:|nmap scan report for )|^\* +connected to ", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(slots=True)
@@ -47,10 +52,9 @@ def recognise(start: bytes) -> str:
     if text.startswith((b"{", b"[{", b"[\n", b"[\r", b"[ ", b"[]")):
         return "json-lines" if _is_json_line(text) else "json"
     table = recognise_table(start)
-    if table is not None and not (b"\nHTTP/" in b"\n" + text and len(table.places) < 2):
-        return "compromised" if table.shells else "table"
-    shown = b"\n" + text.replace(b"|", b"\n").replace(b"< ", b"\n").replace(b" ", b"\n")
-    return "headers" if b"\nHTTP/" in shown or b"x-owa-version:" in text.lower() else ""
+    if _ANSWERS.search(text) is not None and not (table is not None and {"host", "version"} <= set(table.places)):
+        return "headers"
+    return "" if table is None else "compromised" if table.shells else "table"
 
 
 def _is_json_line(text: bytes) -> bool:
@@ -103,6 +107,8 @@ def _load(store: Store, source: Source, workers: Workers, first: int, loaded: Lo
         table = None if kind == "json-lines" else recognise_table(start)
         for done in workers.read(_tasks(source, table, first, tally)):
             _take(store, done, tally)
+    if not tally.rows and not tally.reasons:
+        tally.leave_out("notice.census-no-rows")
     loaded.add(source.name, kind or "unknown", tally)
 
 

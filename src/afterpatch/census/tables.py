@@ -271,6 +271,10 @@ def _row(cells: Sequence[str], table: Table, tally: Tally) -> Row | None:
     if host is None or version is None:
         tally.pass_over("notice.census-bad-row")
         return None
+    product = raw("product").decode("utf-8", "replace")
+    if values.other_product(product) and not values.is_build(values.version(version)):
+        tally.leave_out("notice.census-not-exchange")
+        return None
     others = [(found, values.decoded(found)) for found in (raw("date")[: values.DAY_CELL], *map(raw, _OTHERS))]
     if any(text is None for _found, text in others):
         tally.leave_out("notice.census-characters")

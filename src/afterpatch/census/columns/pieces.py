@@ -24,6 +24,7 @@ MEANINGS: Mapping[str, Callable[[str], str | int]] = {
     "version": values.version, "day": values.day, "country": values.country, "asn": values.network,
     "sector": values.short, "owner": values.short, "tag": values.tags,
 }  # fmt: skip
+NOT_STORED = {"product": values.other_product}  # what decides whether a row is kept
 NAMELESS = "#"
 _LOWER = np.arange(256, dtype=np.uint8)
 _LOWER[65:91] += 32

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from afterpatch.census.columns import values
 from afterpatch.census.columns.cells import Bytes, Cells, Flags, cut
 from afterpatch.census.columns.encode import PADDING, Ints, coded, hashes
-from afterpatch.census.columns.pieces import MEANINGS, Column, Hosts
+from afterpatch.census.columns.pieces import MEANINGS, NOT_STORED, Column, Hosts
 
 _STRIDE = 1 << 20  # bytes cut at once: what the processor's cache holds
 _PLAIN = np.zeros(256, bool)
@@ -22,14 +22,15 @@ _DOT = ord(".")
 
 @dataclass(slots=True)
 class Quick:
-    """A block: hosts and columns of `rows` rows, how many rows were bad, rows with text that is no UTF-8, and the lines
-    that the exact reader must read."""
+    """A block: hosts and columns of `rows` rows; how many rows were `bad`, have text that is no UTF-8 (`strange`), or were
+    `left` out as another product's; and the lines that the exact reader must read (`odd`)."""
 
     hosts: Hosts
     columns: dict[str, Column]
     rows: int
     bad: int
     strange: int
+    left: int
     odd: list[bytes] = field(default_factory=list)
 
 
@@ -60,10 +61,13 @@ def quick(block: bytes, delimiter: str, width: int, places: Mapping[str, int], k
     good, hosts = _hosts(ranges, found.rows)
     versions = _column(ranges, "version", key, strict=True)
     good &= versions.good
-    if not good.all():
+    other = _other_products(ranges, versions, key) & good
+    if other.any() or not good.all():
+        bad, good = int(np.count_nonzero(~good)), good & ~other
         ranges.keep(good)
         good, hosts = _hosts(ranges, int(np.count_nonzero(good)))
         versions = _column(ranges, "version", key, strict=True)
+        found.bad += bad
     read = {
         "version": versions,
         **{name: _column(ranges, name, key) for name in MEANINGS if name in places and name != "version"},
@@ -73,8 +77,17 @@ def quick(block: bytes, delimiter: str, width: int, places: Mapping[str, int], k
         strange |= ~one.good
     return Quick(
         hosts, {name: one.column for name, one in read.items()}, len(good),
-        found.bad + found.rows - len(good), int(np.count_nonzero(strange)), [block[start:end] for start, end in found.odd],
+        found.bad, int(np.count_nonzero(strange)), int(np.count_nonzero(other)), [block[start:end] for start, end in found.odd],
     )  # fmt: skip
+
+
+def _other_products(ranges: _Ranges, versions: _Read, key: tuple[int, int]) -> Flags:
+    """Rows that name another product, and whose version is no build of Exchange."""
+    products = _column(ranges, "product", key)
+    named = np.array([bool(value) for value in products.column.values], bool)[products.column.codes]
+    build = np.array([values.is_build(str(value)) for value in versions.column.values], bool)[versions.column.codes]
+    found: Flags = named & ~build
+    return found
 
 
 def _cut(data: Bytes, block: bytes, delimiter: int, width: int, wanted: tuple[int, ...]) -> Cells | None:
@@ -138,7 +151,8 @@ def _special(hosts: Hosts) -> Ints:
 def _meaning(name: str, raw: bytes) -> tuple[str | int, bool]:
     """What a text means, and whether it is UTF-8."""
     text = values.decoded(raw)
-    return MEANINGS[name](text if text is not None else raw.decode("cp1252", "replace")), text is not None
+    meaning = MEANINGS.get(name) or NOT_STORED[name]
+    return meaning(text if text is not None else raw.decode("cp1252", "replace")), text is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import re
 from datetime import UTC, date, datetime
 from ipaddress import ip_address
 
+from afterpatch.knowledge import builds
+
 LONGEST_CELL = 1000
 DAY_CELL = 10  # of a date, what is looked at: times of day would make every text another one
 NO_DAY = 0  # 1970-01-01
@@ -18,6 +20,9 @@ _MONTH_FIRST = re.compile(r"(\d\d?)/(\d\d?)/(\d{4})", re.ASCII)
 _SECONDS = re.compile(r"\d{10}\Z", re.ASCII)
 _NETWORK = re.compile(r"(?:ASN?)?[ :]*(\d{1,10})(?:\D|\Z)", re.ASCII | re.IGNORECASE)
 _PLACE = re.compile(r"(?:[a-z][a-z0-9+.-]{0,15}://)?(?:[^/@\s]*@)?(\[[^\]]{2,60}\]|[^/?#]*)", re.ASCII | re.IGNORECASE)
+_BUILD = re.compile(r"(?<![\d.])(?:8|14|15)\.\d{1,2}\.\d{1,5}(?:\.\d{1,5})?(?![\d.]*\d)", re.ASCII)
+_WORDS = re.compile(r"\b(2007|2010|2013|2016|2019|SE)\b(?:.*?\b(CU ?\d{1,2}|SP ?\d|RTM)\b)?", re.ASCII | re.IGNORECASE)
+_EXCHANGE = re.compile(r"exchange|outlook|\bowa\b|esmtp mail service", re.IGNORECASE)
 _PORT = re.compile(r":\d{0,5}\Z", re.ASCII)
 
 
@@ -89,8 +94,35 @@ def short(text: str) -> str:
 
 
 def version(text: str) -> str:
-    """A version as given, bounded."""
-    return text.strip()[:80]
+    """A version as given, bounded; out of a longer text the build in it, else what its words say (`2016 CU19`: the
+    cumulative update, `Exchange 2016`: the product)."""
+    text = text.strip()[:200]
+    if not text or builds.Build.try_parse(text) is not None:
+        return text[:80]
+    if found := _BUILD.search(text):
+        return found[0]
+    named = _WORDS.search(text)
+    return _named(named[1].upper(), named[2] or "") if named is not None else text[:80]
+
+
+def _named(product: str, update: str) -> str:
+    wanted = " ".join(update.upper().split()).replace("CU ", "CU")
+    for branch in builds.branches().values():
+        if branch.product == f"Exchange {product}" and wanted and branch.cu.upper() == wanted:
+            return ".".join(str(part) for part in branch.key)
+    first = next((key for key, branch in builds.branches().items() if branch.product == f"Exchange {product}"), ())
+    return f"{first[0]}.{first[1]}" if len(first) > 1 and product != "SE" else ""
+
+
+def other_product(text: str) -> int:
+    """1 where a product's name is that of something else than Exchange."""
+    return int(bool(text.strip()) and _EXCHANGE.search(text) is None)
+
+
+def is_build(text: str) -> bool:
+    """Whether a version is a build of Exchange with at least three parts."""
+    found = builds.Build.try_parse(text)
+    return found is not None and found.parts > 2
 
 
 def tags(text: str) -> str:
