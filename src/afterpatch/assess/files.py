@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from afterpatch.assess.configuration import RootConfiguration, install_hints
 from afterpatch.assess.options import Options
 from afterpatch.assess.readings import latest_build
 from afterpatch.assess.server import Server, install_path
+from afterpatch.detect.files.compiled import temp_application, trace_of
 from afterpatch.detect.files.driver import analyse_file, analyse_server, as_finding
 from afterpatch.detect.files.item import CheckFailure, Facts, FileContext, FileFinding, FileItem, Inventory
 from afterpatch.detect.files.paths import is_server_page
 from afterpatch.detect.files.registry import SERVER_DETECTIONS, broken_detections
+from afterpatch.detect.files.times import folder_times
 from afterpatch.detect.plane.pool import run_tasks
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.detect.yara.compile import compile_rules
@@ -107,6 +110,31 @@ def copies_of(artifacts: Iterable[Artifact]) -> dict[str, tuple[Artifact, ...]]:
     return {path: tuple(held) for path, held in found.items() if len(held) > 1}
 
 
+def compiled_at(artifact: Artifact) -> tuple[str, datetime | None]:
+    """(URL in lower case, time) of a compiled page's record, by its name and the server's own time; ("", None) else."""
+    if artifact.kind != "compiled" or not artifact.times_original:
+        return "", None
+    context = FileContext()
+    application = temp_application(artifact.path, context)
+    trace = trace_of(FileItem(artifact, b"", False, "", 0), application, context) if application is not None else None
+    return (trace.url.lower() if trace is not None else ""), artifact.created
+
+
+def first_uses(server: Server, scans: Mapping[int, LogScan]) -> dict[str, datetime]:
+    """URL in lower case -> when a page was first answered, and where ASP.NET compiled it earlier, then that."""
+    found: dict[str, datetime] = {}
+    for artifact in server.artifacts:
+        scan = scans.get(artifact.index)
+        for use in scan.pages.values() if scan is not None else ():
+            if use.side != "back" and use.answered and use.first_answered is not None:
+                page = use.page.lower()
+                found[page] = min(found.get(page, use.first_answered), use.first_answered)
+        url, moment = compiled_at(artifact)
+        if url and moment is not None:
+            found[url] = min(found.get(url, moment), moment)
+    return found
+
+
 def facts_of(server: Server, configuration: Mapping[str, RootConfiguration], scans: Mapping[int, LogScan]) -> Facts:
     """What the checks may know of a server."""
     folders: dict[str, str] = {}
@@ -152,6 +180,8 @@ def scan_files(
             rules=rules,
             own=own,
             copies=copies,
+            first_uses=first_uses(server, scans),
+            folder_times=folder_times(server.artifacts, baseline()),
         )
         for server in servers
     ]

@@ -11,6 +11,7 @@ from afterpatch.assess.gather import Progress
 from afterpatch.assess.options import Options
 from afterpatch.detect.files.item import Facts, FileContext, Inventory
 from afterpatch.detect.files.registry import detections
+from afterpatch.detect.files.times import folder_times
 from afterpatch.detect.plane.run import cores
 from afterpatch.detect.yara.compile import compile_rules
 from afterpatch.evidence import Collection, collect
@@ -49,6 +50,7 @@ def context_of(
         rules=rules,
         own=own_baseline.joined([own_baseline.load(path) for path in options.baselines]),
         copies=copies_of(collection.artifacts),
+        folder_times=folder_times(collection.artifacts, baseline()),
     )
     return context, notices
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from afterpatch.detect.files.item import FileContext, FileFinding
-from afterpatch.detect.files.oabdump import OabDumpAnalyser, parse_dump, parse_time
+from afterpatch.detect.files.oabdump import OabDumpAnalyser, dump_times, parse_dump, parse_time
 
 from .conftest import ASPNET_CLIENT, make_item, unb64
 
@@ -121,3 +121,12 @@ def test_dates_are_read_only_where_they_are_certain(text: str, expected: datetim
 
 def test_a_megabyte_on_one_line_is_quick() -> None:
     assert parse_dump(b"ExternalUrl : " + b"<script " * 200_000) is None
+
+
+def test_an_ambiguous_date_is_read_as_the_dumps_other_dates_are() -> None:
+    values = {"WhenChangedUTC": "03/04/2021 06:07:33", "WhenCreatedUTC": "27/02/2020 10:00:00"}
+    assert dict(dump_times(values))["WhenChangedUTC"] == datetime(2021, 4, 3, 6, 7, 33, tzinfo=UTC)
+    values["WhenCreatedUTC"] = "2/27/2020 10:00:00 AM"
+    assert dict(dump_times(values))["WhenChangedUTC"] == datetime(2021, 3, 4, 6, 7, 33, tzinfo=UTC)
+    del values["WhenCreatedUTC"]
+    assert dump_times(values) == ()

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import yara_x
 
@@ -16,6 +16,9 @@ from afterpatch.knowledge.indicators import Matcher
 from afterpatch.knowledge.own_baseline import OwnBaseline
 from afterpatch.knowledge.web_paths import path_key
 from afterpatch.model import Artifact, Notice
+
+if TYPE_CHECKING:
+    from afterpatch.detect.files.times import FolderTimes
 
 MAX_RAW = 400
 
@@ -140,9 +143,13 @@ class CheckFailure:
 
 @dataclass(slots=True)
 class FileContext:
-    """What all checks of one server share. `own`: the user's baseline. `copies`: path that servers share -> the artifacts of
-    the whole evidence that lie there, where there are several. `failures`, `notices` and `unjudged` (shipped pages whose
-    content the baseline cannot judge, because it does not hold the server's build) are filled on the way."""
+    """What all checks of one server share.
+
+    `own`: the user's baseline. `copies`: path that servers share -> the artifacts of the whole evidence that lie there,
+    where there are several. `first_uses`: URL in lower case -> when it was first answered, or compiled. `folder_times`: what
+    else lies in a folder, for times that contradict it. `failures`, `notices` and `unjudged` (shipped pages whose content the
+    baseline cannot judge, because it does not hold the server's build) are filled on the way.
+    """
 
     facts: ServerFacts = field(default_factory=Facts)
     baseline: BaselineIndex | None = None
@@ -151,6 +158,8 @@ class FileContext:
     rules: yara_x.Rules | None = None  # None: no content signatures
     own: OwnBaseline | None = None
     copies: Mapping[str, Sequence[Artifact]] = field(default_factory=dict)
+    first_uses: Mapping[str, datetime] = field(default_factory=dict)
+    folder_times: Mapping[str, FolderTimes] = field(default_factory=dict)
     failures: list[CheckFailure] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     unjudged: int = 0

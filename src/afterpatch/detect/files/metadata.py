@@ -13,7 +13,7 @@ from afterpatch.model import SEVERITIES, severity_at_least
 from afterpatch.model.shipped import shipped_yaml
 
 PACKAGE = "afterpatch.detect.files"
-TABLES = ("oabdump", "places", "stock", "published", "compiled", "library", "logon", "iis", "transport")
+TABLES = ("oabdump", "places", "stock", "published", "compiled", "library", "logon", "times", "mailstore", "iis", "transport")
 
 
 @dataclass(frozen=True, slots=True)

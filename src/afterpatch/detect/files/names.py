@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -68,15 +69,31 @@ def distance(left: str, right: str, limit: int = 2) -> int:
     return min(previous[-1], limit + 1)
 
 
+@cache
+def _look_alikes() -> dict[int, str]:
+    """Letters of other scripts that look like Latin ones -> these."""
+    pairs = load_data("names")["look_alikes"]
+    return {ord(sign): str(latin) for latin, signs in pairs.items() for sign in str(signs)}
+
+
+def folded(stem: str) -> str:
+    """A name as the eye reads it: full-width and look-alike letters as Latin ones, marks that nobody sees left out."""
+    plain = unicodedata.normalize("NFKC", stem).lower().translate(_look_alikes())
+    return "".join(sign for sign in plain if unicodedata.category(sign) not in ("Cf", "Mn"))
+
+
 def imitated(name: str) -> str:
     """The shipped name that a file name imitates, "" where none or where it is that name itself."""
     stem = stem_and_extension(name)[0].lower()[:64]
     if len(stem) < 5 or stem in _stock():
         return ""
-    folded = stem.translate(_DIGITS_FOR_LETTERS)
+    seen = folded(stem)
+    if seen != stem and seen in _stock():
+        return seen
+    digits = stem.translate(_DIGITS_FOR_LETTERS)
     for stock in _stock():
         allowed = 1 if len(stock) < 8 else 2 if len(stock) < 16 else 3
-        if folded == stock or distance(stem, stock, allowed) <= allowed:
+        if digits == stock or distance(stem, stock, allowed) <= allowed:
             return stock
     return ""
 
@@ -101,7 +118,7 @@ def looks_random(stem: str) -> bool:
 
 
 def shapes(path: str) -> tuple[str, ...]:
-    """Odd shapes of a page's name: random, digits, one-character, double-extension, look-alike."""
+    """Odd shapes of a page's name: random, digits, one-character, double-extension, look-alike, disguised-letters."""
     name = file_name(path)[:_MAX_NAME]
     stem, _ = stem_and_extension(name)
     found = []
@@ -115,6 +132,8 @@ def shapes(path: str) -> tuple[str, ...]:
         found.append("double-extension")
     if imitated(name):
         found.append("look-alike")
+    if not stem.isascii() and folded(stem).isascii() and folded(stem) != stem.lower():
+        found.append("disguised-letters")
     return tuple(found)
 
 

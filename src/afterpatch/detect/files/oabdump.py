@@ -84,13 +84,27 @@ def _script_offset(text: str) -> int | None:
     return encoded.start() if encoded else None
 
 
-def parse_time(text: str) -> datetime | None:
+def day_first(texts: Iterable[str]) -> bool | None:
+    """Whether the server's culture writes the day before the month, as any of its dates shows; None where none does."""
+    for text in texts:
+        match = _PARTS.match(text.strip())
+        if match is None:
+            continue
+        first, second, half = int(match[1]), int(match[3]), match[8]
+        if half or second > 12:
+            return False
+        if match[2] == "." or first > 12:
+            return True
+    return None
+
+
+def parse_time(text: str, *, day: bool | None = None) -> datetime | None:
     """A date as Exchange prints it in the server's culture. Day and month are told apart by AM/PM (US), dots (day
-    first) or a number above 12; None where both readings are possible and differ."""
+    first) or a number above 12, else by `day`, which other dates of the dump may tell; None where nothing does."""
     match = _ISO.match(text.strip())
     if match:
-        year, month, day, hour, minute, second = (int(part) for part in match.groups())
-        return _moment(year, month, day, hour, minute, second)
+        year, month, number, hour, minute, second = (int(part) for part in match.groups())
+        return _moment(year, month, number, hour, minute, second)
     match = _PARTS.match(text.strip())
     if not match:
         return None
@@ -99,12 +113,15 @@ def parse_time(text: str) -> datetime | None:
     if half:
         hour = hour % 12 + (12 if half.upper() == "P" else 0)
     if two > 12 or half:
-        month, day = one, two
+        month, day_number = one, two
     elif one > 12 or separator == "." or one == two:
-        month, day = two, one
+        month, day_number = two, one
+    elif day is not None:
+        month, day_number = (two, one) if day else (one, two)
+        return _moment(int(year_text), month, day_number, hour, int(minute_text), int(second_text))
     else:
         return None
-    return _moment(int(year_text), month, day, hour, int(minute_text), int(second_text))
+    return _moment(int(year_text), month, day_number, hour, int(minute_text), int(second_text))
 
 
 def _moment(year: int, month: int, day: int, hour: int, minute: int, second: int) -> datetime | None:
@@ -116,7 +133,8 @@ def _moment(year: int, month: int, day: int, hour: int, minute: int, second: int
 
 def dump_times(values: dict[str, str]) -> tuple[tuple[str, datetime], ...]:
     """The UTC moments of a dump. WhenChanged without UTC is local time of an unknown zone and is left out."""
-    pairs = ((name, parse_time(values.get(name, ""))) for name in ("WhenChangedUTC", "WhenCreatedUTC"))
+    order = day_first(value for name, value in values.items() if name.startswith("When"))
+    pairs = ((name, parse_time(values.get(name, ""), day=order)) for name in ("WhenChangedUTC", "WhenCreatedUTC"))
     return tuple((name, moment) for name, moment in pairs if moment)
 
 

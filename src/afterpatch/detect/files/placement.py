@@ -23,7 +23,7 @@ from afterpatch.detect.files.paths import (
 from afterpatch.knowledge import web_paths
 from afterpatch.knowledge.baseline import extra_pages
 
-_CRITICAL_SHAPES = frozenset({"random", "digits", "double-extension", "look-alike"})
+_CRITICAL_SHAPES = frozenset({"random", "digits", "double-extension", "look-alike", "disguised-letters"})
 
 
 @cache

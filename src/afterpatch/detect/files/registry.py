@@ -10,12 +10,14 @@ from afterpatch.detect.files.iis import IisAnalyser
 from afterpatch.detect.files.item import CheckFailure, FileAnalyser
 from afterpatch.detect.files.library import LibraryAnalyser
 from afterpatch.detect.files.logon import LogonAnalyser
+from afterpatch.detect.files.mailstore import MailStoreAnalyser
 from afterpatch.detect.files.metadata import CheckMeta, all_meta
 from afterpatch.detect.files.oabdump import OabDumpAnalyser
 from afterpatch.detect.files.placement import PlacementAnalyser
 from afterpatch.detect.files.published import PublishedAnalyser
 from afterpatch.detect.files.signatures import SignatureAnalyser, signature_meta
 from afterpatch.detect.files.stock import StockAnalyser
+from afterpatch.detect.files.times import TimesAnalyser
 from afterpatch.detect.files.transport import TransportAnalyser
 from afterpatch.detect.pages.analyser import PageAnalyser, page_meta
 
@@ -29,6 +31,8 @@ ANALYSERS: tuple[FileAnalyser, ...] = (
     LibraryAnalyser(),
     IisAnalyser(),
     TransportAnalyser(),
+    TimesAnalyser(),
+    MailStoreAnalyser(),
     PageAnalyser(),
     SignatureAnalyser(),
 )
