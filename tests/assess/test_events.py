@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -62,3 +63,92 @@ def test_a_page_of_the_web_folder_is_no_event_log(events: ModuleType, examine: E
     events.write_json(events.intrusion(), path, "nxlog")
     ran = examine(tmp_path / "C", tmp_path / "case")
     assert "event-log" not in {each["artifact"] for each in ran.server["coverage"]}
+
+
+def doors(server: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {each["path"]: (each["kind"], each["state"]) for each in server["backdoors"]}
+
+
+TASK, SERVICE = "C:\\Windows\\System32\\Tasks\\Winnet", "HKLM\\SYSTEM\\CurrentControlSet\\Services\\WinUpd"
+PAGE, ACCOUNT = "C:\\inetpub\\wwwroot\\aspnet_client\\system_web\\Kx7Qm2Za.aspx", "EXAMPLE\\support2"
+
+
+def test_events_name_back_doors(evtx: Any) -> None:
+    assert doors(evtx.server) == {
+        TASK: ("task", "unknown"), SERVICE: ("service", "unknown"), ACCOUNT: ("account", "unknown"),
+        PAGE: ("web-shell", "unknown"),
+    }  # fmt: skip
+
+
+def test_files_tell_whether_they_are_still_there(events: ModuleType, examine: Examine, tmp_path: Path) -> None:
+    windows = tmp_path / "C" / "Windows" / "System32"
+    events.write_evtx(events.intrusion(), windows / "winevt" / "Logs")
+    (windows / "Tasks").mkdir()
+    (windows / "Tasks" / "Winnet").write_text("<Task/>")
+    (tmp_path / "C" / "inetpub" / "wwwroot" / "aspnet_client" / "system_web").mkdir(parents=True)
+    (tmp_path / "C" / "inetpub" / "wwwroot" / "aspnet_client" / "system_web" / "x.js").write_text("1")
+    found = doors(examine(tmp_path / "C", tmp_path / "case").server)
+    assert found[TASK] == ("task", "present")
+    assert found[PAGE] == ("web-shell", "deleted")
+    (windows / "Tasks" / "Winnet").rename(windows / "Tasks" / "Other")
+    assert doors(examine(tmp_path / "C", tmp_path / "case2").server)[TASK] == ("task", "deleted")
+
+
+def test_removals_are_told_by_events(events: ModuleType, examine: Examine, tmp_path: Path) -> None:
+    gone = [
+        events.security("03-06 10:00:00", 4699, TaskName="\\Winnet", TaskContent=""),
+        events.security("03-06 10:01:00", 4726, TargetUserName="support2", TargetDomainName="EXAMPLE"),
+        events.security("03-04 10:00:00", 4726, TargetUserName="other", TargetDomainName="EXAMPLE"),
+        events.sysmon("03-05 02:00:00", 23, Image="C:\\x.exe", TargetFilename=PAGE, User="SYSTEM"),  # before it was written
+    ]
+    events.write_evtx([*events.intrusion(), *gone], tmp_path / "in")
+    found = doors(examine(tmp_path / "in", tmp_path / "case").server)
+    assert (found[TASK][1], found[ACCOUNT][1], found[PAGE][1]) == ("deleted", "deleted", "unknown")
+    assert "EXAMPLE\\other" not in found
+
+
+def test_daily_work_makes_no_back_door(events: ModuleType, examine: Examine, tmp_path: Path) -> None:
+    """Accounts, tasks, modules and groups without a break-in, and on another machine after one."""
+    subject = {"SubjectUserName": "admin1"}
+    daily = [
+        events.security(
+            "03-05 03:30:00", 4720, "dc01.example.local", TargetUserName="newstaff", TargetDomainName="EXAMPLE", **subject
+        ),
+        events.security("03-09 03:30:00", 4720, TargetUserName="late", TargetDomainName="EXAMPLE", **subject),
+    ]
+    events.write_evtx([*events.intrusion(), *daily], tmp_path / "in")
+    assert not {"EXAMPLE\\newstaff", "EXAMPLE\\late"} & set(doors(examine(tmp_path / "in", tmp_path / "case").server))
+    quiet = [record for record in events.intrusion() if record.event_id in (4720, 4732)]
+    events.write_evtx([*quiet, *daily], tmp_path / "quiet")
+    server = examine(tmp_path / "quiet", tmp_path / "case2").server
+    assert (server["backdoors"], server["chains"]) == ([], [])
+    assert server["verdict"]["state"] == "inconclusive"
+
+
+def test_reach_and_secrets(evtx: Any) -> None:
+    impact = evtx.server["impact"]
+    assert [(each["what"], each["value"]) for each in impact["hosts"]] == [("host", "FILE01")]
+    assert ("lsass-dump", "known") in {(each["what"], each["certainty"]) for each in impact["credentials"]}
+
+
+def test_one_chain_of_events_and_text_logs(
+    events: ModuleType, scenario: Callable[..., tuple[Path, Any]], examine: Examine, tmp_path: Path
+) -> None:
+    folder, truth = scenario("intrusion")
+    here = tmp_path / "ev"
+    shutil.copytree(folder, here)
+    events.write_json(events.intrusion(), tmp_path / "flat" / "events.json", "nxlog")
+    flat = examine([here, tmp_path / "flat"], tmp_path / "case-flat").server
+    events.write_evtx(events.intrusion(), here / "C" / "Windows" / "System32" / "winevt" / "Logs")
+    binary = examine(here, tmp_path / "case-evtx").server
+    for server in (flat, binary):
+        chain = next(each for each in server["chains"] if each["id"] == "proxylogon")
+        assert {each["id"]: each["stage"] for each in server["chains"]} == {"proxylogon": "used", "web-shell": "probed"}
+        assert set(next(each for each in truth.chains).sources) <= set(chain["sources"])
+        named = {tag for each in server["findings"] if each["id"] in chain["findings"] for tag in each["tags"]}
+        assert {
+            "rule:proxylogon-vdir-script", "rule:oab-object-script", "rule:worker-child-exchange", "rule:lsass-dump",
+            "rule:service-odd", "rule:task-known-name", "rule:page-written", "rule:logon-elsewhere-odd", "rule:account-made",
+        } <= named  # fmt: skip
+        assert doors(server)[PAGE] == ("web-shell", "present")
+        assert [(each["what"], each["value"]) for each in server["impact"]["hosts"]] == [("host", "FILE01")]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from afterpatch.assess.doubles import in_shadow, live_path
+from afterpatch.assess.eventdoors import Seed
 from afterpatch.assess.files import Found
 from afterpatch.assess.findings import Findings, Hit
 from afterpatch.detect.files.item import Facts, FileFinding, Inventory
@@ -141,6 +142,15 @@ class Doors:
             return
         self._door(self.path_of(url), url, hit.backdoor).findings.append(hit.finding)
 
+    def add_seed(self, seed: Seed) -> None:
+        """What an event says of a back door. Whether it is still there, only the file or a removal tells."""
+        door = self._door(seed.path, self.url_of(seed.path) if seed.kind == "web-shell" else "", seed.kind)
+        door.findings.append(seed.hit.finding)
+        if seed.removed:
+            door.states.add("deleted")
+        elif seed.hit.group.first is not None:
+            door.times.append(seed.hit.group.first)
+
     def join_loose(self, uses: Iterable[PageUse]) -> None:
         """A file that came without its folder is the page of its name, where just one page of that name was answered."""
         pages: dict[str, set[str]] = {}
@@ -247,6 +257,8 @@ class Doors:
         there = self._inventory.holds(door.path) if "\\" in door.path else None
         if there:
             return "present"
+        if door.kind == "task" and web_paths.path_key(door.path).rpartition("\\")[0] not in self._inventory.folders:
+            there = None  # other folders of System32 are no sign that the tasks were collected
         return "deleted" if there is False or "deleted" in door.states else "unknown"
 
 

@@ -15,7 +15,7 @@ from afterpatch.model.shipped import shipped_yaml
 
 JOIN = timedelta(minutes=5)  # how far rows of a back-end log may lie from front-end rows of the same act
 LOOKING_ROLES = frozenset(("scanner", "admin"))
-GENERIC = frozenset(("", "web-shell", "iis-persistence", "mail-theft", "tampering"))
+GENERIC = frozenset(("", "web-shell", "iis-persistence", "mail-theft", "tampering", "post-exploitation"))
 MAX_STEPS = 200
 
 

@@ -12,6 +12,8 @@ from afterpatch.assess.chains import build_chains
 from afterpatch.assess.coverage import kind_coverage
 from afterpatch.assess.detections import Loaded
 from afterpatch.assess.doubles import in_shadow
+from afterpatch.assess.eventdoors import event_doors
+from afterpatch.assess.eventlinks import attached
 from afterpatch.assess.exposure import exposure_of
 from afterpatch.assess.files import facts_of
 from afterpatch.assess.findings import Findings, Hit, merged_pages
@@ -149,6 +151,9 @@ def _findings(
     hits = owned(hits, mapped)
     for hit in hits:
         doors.add_hit(hit)
+    seeds = event_doors(hits, server.name)
+    for seed in seeds:
+        doors.add_seed(seed)
     doors.join_loose(uses)
     rare = doors.rare_pages(uses, maker)
     doors.add_uses(uses)
@@ -158,6 +163,7 @@ def _findings(
     hits = owned(hits, mapped)
     more = companions(hits)
     hits, mapped = owned(hits, more), mapped | more
+    hits = attached(hits, server.name, (seed.hit.finding.id for seed in seeds if not seed.removed))
     findings = [hit.finding for hit in hits if hit.group.detection]
     others = [*(each.finding for each in found), *rare, *tampering_findings(coverage, maker)]
     findings += [replace(each, chain=mapped.get(each.id, each.chain)) for each in others]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from afterpatch.assess.chains import JOIN
 from afterpatch.assess.findings import Hit
+from afterpatch.assess.touched import secrets_of, touched
 from afterpatch.model import Chain, Finding, Impact, ImpactItem, message, severity_at_least, stage_rank
 
 TAKING = frozenset(("new-mailboxexportrequest", "search-mailbox", "new-mailboxsearch"))
@@ -25,8 +26,8 @@ def assess_impact(hits: Sequence[Hit], file_findings: Iterable[Finding], chains:
     mail += [hit for hit in hits if hit not in mail and "ews" in hit.group.counts and _beside(hit, mail)]
     return Impact(
         mailboxes=tuple(_mailboxes(mail))[:MAX_ITEMS],
-        credentials=tuple(_credentials(file_findings, reached))[:MAX_ITEMS],
-        hosts=tuple(_hosts(hits, name))[:MAX_ITEMS],
+        credentials=(*secrets_of(hits), *_credentials(file_findings, reached))[:MAX_ITEMS],
+        hosts=(*_hosts(hits, name), *touched(hits, name))[:MAX_ITEMS],
         bytes_out=_bytes_out(mail, hits),
     )
 

@@ -24,8 +24,9 @@ CHINESE: dict[str, dict[str, Any]] = {
 CHAINS = {
     "", "proxylogon", "proxyshell", "proxytoken", "proxynotshell", "owassrf", "viewstate", "cve-2021-42321",
     "cve-2021-28480", "cve-2026-42897", "powershell-deserialisation", "ntlm-relay", "web-shell", "iis-persistence",
-    "mail-theft", "tampering",
+    "mail-theft", "tampering", "post-exploitation",
 }  # fmt: skip
+KINDS = {"web-shell", "iis-module", "transport-agent", "task", "service", "account", "wmi-subscription"}
 HAN = re.compile(r"[\u4e00-\u9fff]")
 EACH = pytest.mark.parametrize("name", sorted(DOCUMENTS))
 
@@ -122,9 +123,13 @@ def test_chinese_has_no_other_rules() -> None:
 
 
 def test_only_an_answer_makes_a_back_door() -> None:
-    """A rule that names a back door speaks of a page that was answered, not of one that was asked for."""
+    """A rule on requests that names a back door speaks of a page that was answered, not of one that was asked for. Events
+    and commands name other kinds, too."""
     for name, rule in DOCUMENTS.items():
-        if rule["afterpatch"].get("backdoor"):
+        kind, source = rule["afterpatch"].get("backdoor"), rule.get("logsource", {})
+        if kind and (source.get("product") == "windows" or source.get("category") == "cmdlet"):
+            assert kind in KINDS, name
+        elif kind:
             assert rule["afterpatch"]["stage"] == "used", name
             assert rule["afterpatch"]["role"] == "intrusion", name
             assert "url.page" in rule["afterpatch"]["subject"], name

@@ -206,12 +206,13 @@ _FLAT_SYSTEM = frozenset((
     "EventTime", "EventReceivedTime", "Hostname", "EventType", "Severity", "SeverityValue", "EventID", "SourceName",
     "ProviderGuid", "Channel", "RecordNumber", "SourceModuleName", "SourceModuleType", "@timestamp", "@version",
     "host", "port", "tags", "type", "Message", "Computer", "TimeCreated", "LogName", "Provider", "EventCode",
-    "ComputerName", "_time", "_raw", "RecordID", "EventRecordID", "EventRecordId", "Level", "ProviderName", "Type",
+    "ComputerName", "_time", "_raw", "RecordID", "EventRecordID", "EventRecordId", "Level", "ProviderName",
     "EventSourceName", "TimeGenerated", "StringInserts", "TenantId",
 ))  # fmt: skip
 
 
 _POSITIONS = ("StringInserts", "EventData.Data", DATA, "Strings")
+_PROVIDER = ("SourceName", "ProviderName", "Provider", "EventSourceName")
 _NUMBERED = re.compile(r"(?:param|Data_?|EventData_Data_?)(\d{1,3})\Z")
 
 
@@ -226,11 +227,11 @@ def _flat(item: Object, place: Place, raw: str) -> EventRecord | None:
     if "EventType" in item and not str(item["EventType"]).isupper():  # NXLog: INFO, AUDIT_SUCCESS; Sysmon: CreateKey
         data["EventType"] = as_text(item["EventType"])
     system = System(
-        provider=_first(item, "SourceName", "ProviderName", "Provider", "EventSourceName"),
+        provider=_first(item, *_PROVIDER),
         event_id=_first(item, "EventID", "EventCode"),
         channel=_first(item, "Channel", "LogName"),
         computer=_first(item, "Hostname", "Computer", "ComputerName"),
-        level=_level(item.get("Level", item.get("Severity", item.get("Type", "")))),
+        level=_level(item.get("Level", item.get("Severity", ""))),
         record_id=_first(item, "RecordNumber", "EventRecordID", "EventRecordId", "RecordID"),
         time=_time(_first(item, "EventTime", "TimeCreated", "TimeGenerated", "_time", "@timestamp")),
     )
@@ -246,6 +247,7 @@ def _flat_data(item: Object) -> tuple[dict[str, str], list[str]]:
     data: dict[str, str] = {}
     values: list[str] = []
     numbered: dict[int, str] = {}
+    positional = _first(item, *_PROVIDER).lower() in named_providers()  # of others `param1` is the field's own name
     for name, value in list(item.items())[:MAX_FIELDS]:
         found = _NUMBERED.match(name)
         if name in ("EventData", "UserData") and not _take_data(value, data, values):
@@ -256,9 +258,11 @@ def _flat_data(item: Object) -> tuple[dict[str, str], list[str]]:
             values.append(as_text(value))
         elif found:
             numbered[int(found[1])] = as_text(value)
+            if not positional:
+                data[name] = as_text(value)
         elif name not in _FLAT_SYSTEM and name not in ("EventData", "UserData"):
             data[name] = as_text(value)
-    if numbered and not values:
+    if numbered and positional and not values:
         values = [numbered.get(number, "") for number in range(min(numbered), max(numbered) + 1)]
     return data, values
 
