@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from afterpatch.assess.chains import JOIN
 from afterpatch.assess.findings import Hit
-from afterpatch.assess.server import short_name
+from afterpatch.assess.heap import short_name
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.model import EPOCH, severity_at_least, stage_rank
 

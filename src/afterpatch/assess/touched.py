@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from afterpatch.assess.findings import Hit
-from afterpatch.assess.server import short_name
+from afterpatch.assess.heap import short_name
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.model import ImpactItem
 
