@@ -19,7 +19,18 @@ from afterpatch.assess.files import facts_of
 from afterpatch.assess.findings import Findings, Hit, merged_pages
 from afterpatch.assess.gather import Gathered, Progress, gather
 from afterpatch.assess.impact import assess_impact
-from afterpatch.assess.links import companions, demoted, explained, overlapped, owned, owners, same_hands, scanners, unrelayed
+from afterpatch.assess.links import (
+    companions,
+    demoted,
+    explained,
+    overlapped,
+    owned,
+    owners,
+    same_hands,
+    scanners,
+    unrelayed,
+    with_overlaps,
+)
 from afterpatch.assess.options import Options
 from afterpatch.assess.questions import answers, ask, asked_time
 from afterpatch.assess.readings import installed_at, readings_of
@@ -84,7 +95,7 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     coverage = server_coverage(server, gathered)
     by_kind = {each.artifact: each for each in coverage}
     hits, findings, doors = _findings(number, server, gathered, options, by_kind)
-    chains = build_chains(hits, same_hands(hits, doors))
+    chains = with_overlaps(build_chains(hits, same_hands(hits, doors)), findings)
     asked = ask(by_kind, readings, installed, product, options)
     files = [found.finding for found in gathered.files.found if found.server == number]
     impact = assess_impact(hits, files, chains, server.name)

@@ -13,6 +13,7 @@ from afterpatch.detect.plane.tally import Event, Group, LogScan, PageUse, Sample
 from afterpatch.detect.sigma.correlate import CorrelationEvent, Correlator, standalone
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.detect.sigma.model import Correlation, Header, Keys, Rule
+from afterpatch.knowledge.indicators import Indicator
 from afterpatch.model import EPOCH, Artifact, EvidenceRef, Finding, Notice, Subject, message
 
 LEVELS = {
@@ -39,6 +40,7 @@ SUBJECT_FIELDS = {
     "process.path": "path",
 }
 MAX_JOINED = 8
+OVERLAP = "overlap:"  # a tag: with what was published about whom a finding overlaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +171,9 @@ class Findings:
         asked = dict(group.subject)
         known = self._loaded.matcher.match_value(asked["type"], asked["value"])
         names = sorted({each.group for each in known if each.group})
-        sources = sorted({f"{each.source} ({each.published or '-'})" for each in known})
+        sources = sorted({f"{each.source} ({each.published})" if each.published else each.source for each in known})
         in_time = any(each.in_window(group.first) and not each.caution for each in known)
-        if asked["type"] == "file-name":  # the name alone: somebody looked for the page; what counts is an answer
+        if asked["type"] in ("file-name", "url-path"):  # the name alone: somebody looked for the page; what counts is an answer
             statuses = group.seen["http.status"].values if "http.status" in group.seen else set()
             in_time = in_time and any(status.startswith("2") for status in statuses)
         finding = Finding(
@@ -188,15 +190,31 @@ class Findings:
                 "indicator.explain" if in_time else "indicator.explain-old",
                 type=asked["type"],
                 value=asked["value"],
-                names=", ".join(names[:MAX_JOINED]) or "-",
+                names=", ".join(names[:MAX_JOINED]),
                 sources="; ".join(sources[:MAX_JOINED]),
             ),
             benign_causes=(message("indicator.benign.shared"), message("indicator.benign.reused")),
             next_steps=(message("indicator.next.read"), message("indicator.next.lead")),
             evidence=self.proofs(group.samples.kept),
             origin="indicator",
+            tags=tuple(f"{OVERLAP}{text}" for text in sorted(_overlaps(known, group))) if in_time else (),
         )
         return Hit(finding, group, "anomaly", "")
+
+
+def _overlaps(known: Iterable[Indicator], group: Group) -> set[str]:
+    """`Name (publisher, date): value` of the groups an indicator was published for, in its time."""
+    return {
+        overlap_text(each.group, each.source, each.published, each.value)
+        for each in known
+        if each.group and not each.caution and each.in_window(group.first)
+    }
+
+
+def overlap_text(group: str, source: str, published: str, value: str) -> str:
+    """`LuckyMouse (ESET, 2021-03-10): 34.90.207.23`."""
+    origin = ", ".join(part for part in (source, published) if part)
+    return f"{group} ({origin}): {value}" if origin else f"{group}: {value}"
 
 
 def techniques(tags: Iterable[str]) -> tuple[str, ...]:

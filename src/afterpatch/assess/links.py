@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from afterpatch.assess.chains import GENERIC, JOIN, ways
-from afterpatch.assess.findings import Hit
-from afterpatch.model import BackDoor, Subject, message, stage_rank
+from afterpatch.assess.findings import OVERLAP, Hit, overlap_text
+from afterpatch.model import BackDoor, Chain, Finding, Subject, message, stage_rank
 
 WROTE = stage_rank("wrote")
 SUCCEEDED = stage_rank("succeeded")
@@ -211,6 +211,30 @@ def owned(hits: Iterable[Hit], mapped: Mapping[str, str]) -> list[Hit]:
         replace(hit, finding=replace(hit.finding, chain=mapped[hit.finding.id])) if hit.finding.id in mapped else hit
         for hit in hits
     ]
+
+
+MAX_OVERLAPS = 20
+
+
+def with_overlaps(chains: Sequence[Chain], findings: Sequence[Finding]) -> list[Chain]:
+    """The chains with what overlaps, by address or by file, with indicators published about groups: leads, never who it
+    was."""
+    by_address: dict[str, set[str]] = {}
+    by_finding: dict[str, str] = {}
+    for finding in findings:
+        for tag in finding.tags:
+            if tag.startswith(OVERLAP) and finding.subject.ip:
+                by_address.setdefault(finding.subject.ip, set()).add(tag.removeprefix(OVERLAP))
+        facts = dict(finding.subject.extra)
+        if finding.detection.startswith("published-") and facts.get("group"):
+            source, published, value = (facts.get(name, "") for name in ("source", "published", "value"))
+            by_finding[finding.id] = overlap_text(facts["group"], source, published, value)
+    return [replace(chain, overlaps=tuple(_overlaps(chain, by_address, by_finding))[:MAX_OVERLAPS]) for chain in chains]
+
+
+def _overlaps(chain: Chain, by_address: Mapping[str, set[str]], by_finding: Mapping[str, str]) -> list[str]:
+    found = {text for source in chain.sources for text in by_address.get(source, ())}
+    return sorted(found | {by_finding[each] for each in chain.findings if each in by_finding})
 
 
 SOON = timedelta(hours=1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
 from afterpatch.detect.plane.plan import WEB_KINDS, Plan
@@ -21,6 +22,8 @@ SEEN_FIELDS = (
     "cmdlet.name", "cmdlet.parameters", "ServerHostName", "ServerName", "RequestId",
 )  # fmt: skip
 INDICATOR = "published-indicator"
+MAX_QUERY, MAX_HOSTS = 4000, 8
+_HOST = re.compile(r"(?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,24}(?![a-z0-9.-])", re.IGNORECASE)
 FRONT_END_ONLY = ("/owa/auth/", "/ecp/auth/", "/aspnet_client/")
 
 
@@ -104,17 +107,13 @@ class Judge:
         matcher = self._plan.matcher
         if matcher is None:
             return
-        page = _first(view, "url.page")
-        asked = (
-            ("ip", _first(view, "source.ip")),
-            ("user-agent", _first(view, "user_agent")),
-            ("file-name", page.rpartition("/")[2]),
-            ("domain", _first(view, "anchor.host")),
-        )
-        for type_, value in asked:
-            if value and matcher.match_value(type_, value):
-                client = _first(view, "source.ip")
-                self._add(INDICATOR, (("type", type_), ("value", value), ("source.ip", client)), kind, view, sample)
+        client = _first(view, "source.ip")
+        found = [(type_, value) for type_, value in _indicated(view, client) if value and matcher.match_value(type_, value)]
+        named = any(type_ == "file-name" for type_, _value in found)
+        for type_, value in dict.fromkeys(found):
+            if type_ == "url-path" and named:
+                continue  # the same page, said by its name
+            self._add(INDICATOR, (("type", type_), ("value", value), ("source.ip", client)), kind, view, sample)
 
     def _page(self, kind: str, view: Derived, sample: Sample) -> bool:
         page = _first(view, "url.page")
@@ -141,6 +140,18 @@ class Judge:
 
 
 @lru_cache(maxsize=4096)
+def _indicated(view: Derived, client: str) -> Iterator[tuple[str, str]]:
+    """The values of a record that lists of indicators speak of: (type, value)."""
+    path = _first(view, "url.page") or _first(view, "url.path")
+    yield "ip", client
+    yield "user-agent", _first(view, "user_agent")
+    yield "file-name", path.rpartition("/")[2]
+    yield "url-path", path
+    for host in _HOST.findall(_first(view, "url.query")[:MAX_QUERY])[:MAX_HOSTS]:
+        yield "domain", host
+    yield "domain", _first(view, "anchor.host")
+
+
 def _is_shipped(page: str, side: str) -> bool:
     """The front end serves its sign-in folders itself and hands everything else on to the back end's pages."""
     return is_shipped_page(page, side if page.startswith(FRONT_END_ONLY) or side == "back" else "")
