@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -17,18 +16,14 @@ from afterpatch.assess.chains import build_chains
 from afterpatch.assess.coverage import Period, covered, kind_coverage, missing_days, missing_instances, silent_times, uncovered
 from afterpatch.assess.findings import Hit
 from afterpatch.assess.links import companions, demoted, explained, overlapped, same_hands, scanners, unrelayed
-from afterpatch.assess.readings import Reading, hole_times
 from afterpatch.assess.server import split_servers
 from afterpatch.assess.tampering import tampering_findings
 from afterpatch.detect.files.item import Facts, Inventory
 from afterpatch.detect.plane.tally import Group, Hour, LogScan, PageUse, Sample
-from afterpatch.knowledge.builds import Build
 from afterpatch.model import Artifact, BackDoor, Coverage, Finding, Gap, Locator, Subject
 
 START = datetime(2021, 3, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-CVE = "CVE-2021-26855"
-OPEN, FIXED, NEWER = "15.1.2106.2", "15.1.2106.13", "15.1.2242.4"
 
 
 def second(moment: datetime) -> int:
@@ -164,67 +159,6 @@ def test_a_silence_another_log_worked_through_is_tampering() -> None:
     assert (found.severity, found.detection, found.time, found.end_time) == ("medium", "log-gap", *gap)
     (silent,) = tampering_findings({"iis": iis, "httpproxy": of_time(START, START + 9 * DAY, gap)} | {}, maker)[:1]
     assert silent.severity == "low"
-
-
-# Holes over time
-
-
-def reading(build: str, when: datetime, precision: str = "exact") -> Reading:
-    parsed = Build.parse(build)
-    return Reading(when, parsed, precision, "log-header" if precision == "exact" else "setup", "C:\\x")
-
-
-def states(*readings: Reading, installed: datetime | None = None) -> list[tuple[str, datetime | None, datetime | None]]:
-    return [(each.state, each.start, each.end) for each in hole_times(CVE, readings, installed)]
-
-
-def test_no_reading_leaves_all_time_unknown() -> None:
-    assert states() == [("unknown", None, None)]
-
-
-def test_an_exact_open_build_and_its_update() -> None:
-    update = START + 5 * DAY
-    assert states(reading(OPEN, START), reading(FIXED, update)) == [
-        ("unknown", None, START),
-        ("open", START, update),
-        ("closed", update, None),
-    ]
-
-
-def test_open_at_the_first_reading_was_open_since_the_installation() -> None:
-    born = START - 100 * DAY
-    assert states(reading(OPEN, START), installed=born) == [("open", born, None)]
-
-
-def test_a_fixed_build_says_nothing_of_before() -> None:
-    assert states(reading(FIXED, START)) == [("unknown", None, START), ("closed", START, None)]
-
-
-def test_a_cumulative_update_alone_neither_opens_nor_closes() -> None:
-    assert states(reading(OPEN, START, "cu")) == [("unknown", None, None)]
-    assert states(reading(NEWER, START, "cu")) == [("unknown", None, START), ("closed", START, None)]
-
-
-def test_a_cumulative_update_beside_exact_readings_changes_nothing() -> None:
-    exact = [reading(OPEN, START), reading(FIXED, START + 5 * DAY)]
-    beside = sorted([*exact, reading(OPEN, START + DAY, "cu"), reading(OPEN, START + 6 * DAY, "cu")])
-    assert states(*beside) == states(*exact)
-
-
-def test_an_update_that_was_rolled_back_opens_again() -> None:
-    found = states(reading(FIXED, START), reading(OPEN, START + 2 * DAY), reading(FIXED, START + 4 * DAY))
-    assert [state for state, _, _ in found] == ["unknown", "closed", "open", "closed"]
-    assert found[2][1:] == (START + 2 * DAY, START + 4 * DAY)
-
-
-@given(st.lists(st.sampled_from([OPEN, FIXED, NEWER]), max_size=6))
-def test_times_adjoin_and_never_repeat_a_state(builds: list[str]) -> None:
-    found = states(*(reading(build, START + n * DAY) for n, build in enumerate(builds)))
-    assert found[0][1] is None
-    assert found[-1][2] is None
-    for before, after in pairwise(found):
-        assert before[2] == after[1]
-        assert before[0] != after[0]
 
 
 # Servers

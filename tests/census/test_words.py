@@ -54,7 +54,16 @@ def test_explanations_say_what_can_be_said():
     assert "Used in attacks since 2021-01-03" in text
     assert "Exchange 2016 CU19: 15.1.2176.9 (Mar21SU)" in text
     assert "Exchange 2013 RTM" in text  # without an update
-    assert "cannot be told" in render_explanation(explain("15.1.2176"))
+    assert "mass exploitation since 2021-02-26" in text
+    assert "Used together with CVE-2021-26857, CVE-2021-26858, CVE-2021-27065." in text
+    assert "Used in attacks since 2022-08." in render_explanation(explain("CVE-2022-41040"))  # the day is not known
+    coarse = render_explanation(explain("15.2.986"))
+    assert "cannot be told" in coarse
+    assert "CVE-2022-41040  ProxyNotShell  used in attacks since 2022-08 – hangs on Nov22SU" in coarse
+    assert "hangs on Extended Protection" in render_explanation(explain("15.1.2507.37"))
+    assert "disputed: " in render_explanation(explain("15.1.1415.8"))
+    listed = "CVE-2021-31196  ProxyOracle  used in attacks, listed by CISA on 2024-08-21"
+    assert listed in render_explanation(explain("15.1.2176.9"))
     assert "no list of updates" in render_explanation(explain("15.1.2176.3"))
     assert "out of scope" in render_explanation(explain("15.20.7362.21"))
     assert explain("ProxyLogon").vulnerability.cve == "CVE-2021-26855"

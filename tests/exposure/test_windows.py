@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afterpatch.exposure import MitigationState, Reading, build_history, exposure_of, exposures
+from afterpatch.exposure.history import set_aside
 from afterpatch.exposure.readings import (
     from_baseline,
     from_columns,
@@ -264,7 +265,8 @@ def test_windows_adjoin_and_never_contradict_an_exact_reading(readings, known):
     for before, after in zip(found.windows, found.windows[1:], strict=False):
         assert before.end == after.start
         assert before.state != after.state
-    for one in readings:
+    used, _aside = set_aside(tuple(sorted(set(readings))))
+    for one in used:
         state = vulnerabilities.state(known.cve, one.build, one.precision).state
         at_time = next(
             w for w in found.windows if (w.start is None or w.start <= one.time) and (w.end is None or one.time < w.end)
@@ -277,3 +279,17 @@ def test_windows_adjoin_and_never_contradict_an_exact_reading(readings, known):
         if vulnerabilities.state(known.cve, one.build, one.precision).state in ("closed", "not-affected")
     }
     assert all(window.start in closing for window in found.windows if window.state == "closed")
+
+
+def test_an_update_in_progress_is_open_until_the_old_build_is_gone():
+    """Services restart one by one: old and new builds alternate for some hours."""
+    mixed = [log("2021-03-10T00:00", CU19_BARE, "owa"), log("2021-03-10T03:00", CU19_MAR, "ews")]
+    mixed += [log("2021-03-10T03:30", CU19_MAR, "ews"), log("2021-03-10T05:00", CU19_BARE, "owa")]
+    done = [log("2021-03-10T06:00", CU19_MAR, "owa"), log("2021-03-12T06:00", CU19_MAR, "owa")]
+    found = exposure_of(LOGON, build_history([*mixed, *done]), evidence_end=END)
+    assert [one.state for one in found.windows] == ["unknown", "open", "closed"]
+    assert found.open_windows[0].end == at("2021-03-10T06:00")
+    still = [*mixed, log("2021-03-10T05:00:01", CU19_MAR, "ews")]
+    found = exposure_of(LOGON, build_history(still), evidence_end=END)
+    assert found.state == "open"
+    assert found.basis[0].startswith("basis.older-than-fix")

@@ -24,6 +24,7 @@ class RootConfiguration:
     iis: IisConfig | None = None
     iis_path: str = ""
     setup: list[tuple[str, SetupRun]] = field(default_factory=list)
+    setup_runs: dict[int, tuple[SetupRun, ...]] = field(default_factory=dict)  # by artifact
     sides: dict[str, str] = field(default_factory=dict)
     web_roots: list[str] = field(default_factory=list)
     folders: dict[str, str] = field(default_factory=dict)
@@ -91,6 +92,7 @@ def _read_setup(artifact: Artifact, into: RootConfiguration) -> None:
         into.notices.append(Notice(artifact.shown, "", f"notice.unreadable: {error}"))
         return
     into.notices += log.notices
+    into.setup_runs[artifact.index] = log.runs
     into.setup += [(artifact.path, run) for run in log.runs]
 
 

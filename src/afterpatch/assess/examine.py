@@ -14,7 +14,7 @@ from afterpatch.assess.detections import Loaded
 from afterpatch.assess.doubles import in_shadow
 from afterpatch.assess.eventdoors import event_doors
 from afterpatch.assess.eventlinks import attached
-from afterpatch.assess.exposure import exposure_of
+from afterpatch.assess.exposure import ServerExposure, attempts_of, history_entry, server_exposure
 from afterpatch.assess.files import facts_of
 from afterpatch.assess.findings import Findings, Hit, merged_pages
 from afterpatch.assess.gather import Gathered, Progress, gather
@@ -32,8 +32,7 @@ from afterpatch.assess.links import (
     with_overlaps,
 )
 from afterpatch.assess.options import Options
-from afterpatch.assess.questions import answers, ask, asked_time
-from afterpatch.assess.readings import installed_at, readings_of
+from afterpatch.assess.questions import answers, ask, asked_time, end_of_evidence
 from afterpatch.assess.server import Server
 from afterpatch.assess.states import detection_states
 from afterpatch.assess.tampering import tampering_findings
@@ -41,8 +40,9 @@ from afterpatch.assess.timeline import build_timeline
 from afterpatch.assess.verdict import judge
 from afterpatch.detect.files.item import Inventory
 from afterpatch.detect.plane.tally import Group
+from afterpatch.exposure import BuildHistory, Reading
 from afterpatch.knowledge import builds
-from afterpatch.knowledge.builds import Build
+from afterpatch.knowledge.builds import Build, branch_key
 from afterpatch.model import (
     SEVERITIES,
     Artifact,
@@ -89,57 +89,83 @@ def conclude(gathered: Gathered, options: Options) -> Result:
 
 
 def _server(number: int, server: Server, gathered: Gathered, options: Options) -> ServerExamination:
-    readings = readings_of(server, gathered.scans, gathered.configuration)
-    installed = installed_at(server, gathered.configuration)
-    build, product = _product(readings, server)
     coverage = server_coverage(server, gathered)
+    setup = {index: runs for each in gathered.configuration.values() for index, runs in each.setup_runs.items()}
+    last_row = end_of_evidence(coverage)
+    seen = server_exposure(server, gathered.scans, setup, gathered.machine, gathered.hashes, last_row)
+    gathered.notices += seen.notices
+    build, precision, product = _product(seen, server)
     by_kind = {each.artifact: each for each in coverage}
     hits, findings, doors = _findings(number, server, gathered, options, by_kind)
     chains = with_overlaps(build_chains(hits, same_hands(hits, doors)), findings)
-    asked = ask(by_kind, readings, installed, product, options)
+    asked = ask(by_kind, seen.windows, product, options)
     files = [found.finding for found in gathered.files.found if found.server == number]
     impact = assess_impact(hits, files, chains, server.name)
-    broken, aside = _incomplete(server, gathered), _aside(number, gathered)
+    broken, aside = _incomplete(server, gathered), [*_aside(number, gathered), *_build_limits(seen.history)]
     verdict = judge(chains, doors, findings, impact, asked, by_kind, product, incomplete=broken, aside=aside)
     described = builds.describe(Build.parse(build)) if build else None
     begin, end = asked_time(asked)
+    su = described.su if described is not None and precision == "exact" else ""
     facts = facts_of(server, gathered.configuration, gathered.scans)
     return ServerExamination(
         name=server.name,
         product=described.product if described else _line(product),
         cumulative_update=described.cu if described else "",
-        security_update=described.su if described else "",
+        security_update=su,
         build=build,
         install_path=facts.install_path,
-        build_basis=tuple(f"basis.{reading.basis}: {reading.build}, {reading.path}" for reading in readings[-3:]),
+        build_basis=tuple(f"basis.{one.basis}: {one.build}, {one.path}" for one in _basis(seen.history)),
         verdict=verdict,
         chains=tuple(chains),
         findings=tuple(findings),
         backdoors=tuple(doors),
-        exposure=exposure_of(readings, installed),
+        exposure=tuple(one.to_model() for one in seen.exposures(attempts_of(hits))),
         impact=impact,
         coverage=coverage,
         answerable=tuple(answers(asked, by_kind, build_known=bool(build))),
-        timeline=build_timeline(findings, chains, doors, readings, by_kind),
+        timeline=build_timeline(findings, chains, doors, seen.history.readings, by_kind),
         actions=actions_for(verdict, chains, doors, findings, impact),
         asked_from=begin,
         asked_until=end,
+        build_precision=precision,
+        build_history=history_entry(seen.history),
+        mitigations=tuple(one.to_model() for one in seen.mitigations),
+        extended_protection=seen.protections,
     )
 
 
-def _product(readings: Sequence[object], server: Server) -> tuple[str, str]:
-    """(build, product line `15.1`) of the last reading; the line alone where only the install path tells it."""
-    exact = [reading for reading in readings if getattr(reading, "precision", "") == "exact"]
-    last = (exact or list(readings))[-1:]
-    if last:
-        build: Build = last[0].build  # type: ignore[attr-defined]
-        return str(build), f"{build.major}.{build.minor}"
+def _product(seen: ServerExposure, server: Server) -> tuple[str, str, str]:
+    """(build, what it can be trusted for, product line `15.1`) of the last reading; the line alone where only a setup
+    that did not finish or the install path tells it."""
+    last = seen.history.latest
+    if last is not None:
+        return str(last.build), last.precision, f"{last.build.major}.{last.build.minor}"
     v14 = any("\\exchange server\\v14\\" in artifact.path.lower() for artifact in server.artifacts)
-    return "", "14.3" if v14 else ""
+    return "", "", seen.product_hint or ("14.3" if v14 else "")
+
+
+def _build_limits(history: BuildHistory) -> list[str]:
+    """What the readings of the build leave open."""
+    limits = []
+    if history.latest is not None and history.latest.precision != "exact":
+        limits.append(message("verdict.limit.build-coarse"))
+    if history.contradictions:
+        limits.append(message("verdict.limit.builds-contradict", count=len(history.contradictions)))
+    return limits
+
+
+def _basis(history: BuildHistory) -> list[Reading]:
+    """The readings that name the present build: the last of each kind of place."""
+    last = history.latest
+    same = [one for one in history.readings if last is not None and branch_key(one.build) == branch_key(last.build)]
+    kinds = {one.basis: one for one in same if one.build == last.build} if last is not None else {}
+    return sorted(kinds.values(), key=lambda one: one.time)[-4:]
 
 
 def _line(product: str) -> str:
-    return "Exchange 2010" if product.startswith("14.") else ""
+    """The product's name where only its line is known."""
+    known = Build.try_parse(product)
+    return known.product if known is not None else ""
 
 
 def _findings(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from afterpatch.assess.configuration import RootConfiguration, log_side, read_configuration
 from afterpatch.assess.detections import Loaded, load_detections
+from afterpatch.assess.machine import Machine, is_read, read_machine
 from afterpatch.assess.options import Options
 from afterpatch.detect.events import EventPlan, scan_events
 from afterpatch.detect.plane.plan import Plan
@@ -50,6 +51,7 @@ class Gathered:
     notices: list[Notice] = field(default_factory=list)
     hashes: dict[int, str] = field(default_factory=dict)
     interrupted: bool = False
+    machine: Machine = field(default_factory=Machine)
 
 
 def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gathered:
@@ -83,10 +85,11 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
     if not scanned.interrupted:
         files = scan_files(servers, configuration, scanned.scans, options, loaded.matcher, jobs=jobs, progress=progress)
     notices += [*_log_notices(collection.artifacts, scanned.scans), *_died(collection.artifacts, scanned.died)]
-    notices += [*files.notices, *_unread(collection.artifacts)]
+    machine = read_machine(collection.artifacts) if not scanned.interrupted else Machine()
+    notices += [*files.notices, *machine.notices, *_unread(collection.artifacts)]
     hashes = read | doubles.hashes | files.hashes
     interrupted = scanned.interrupted or files.interrupted
-    return Gathered(collection, configuration, loaded, scanned.scans, servers, files, notices, hashes, interrupted)
+    return Gathered(collection, configuration, loaded, scanned.scans, servers, files, notices, hashes, interrupted, machine)
 
 
 def _scan(
@@ -155,4 +158,5 @@ def _died(artifacts: Sequence[Artifact], died: Iterable[int]) -> Iterable[Notice
 
 def _unread(artifacts: Iterable[Artifact]) -> Iterable[Notice]:
     """Files that matter and that this version does not read: said, not skipped."""
-    return [Notice(each.shown, "", f"notice.not-read-{each.kind}") for each in artifacts if each.kind in UNREAD_KINDS]
+    unread = [each for each in artifacts if each.kind in UNREAD_KINDS and not is_read(each)]
+    return [Notice(each.shown, "", f"notice.not-read-{each.kind}") for each in unread]

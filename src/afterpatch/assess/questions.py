@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from afterpatch.assess.chains import Way, ways
 from afterpatch.assess.coverage import Period, covered, uncovered
 from afterpatch.assess.options import Options
-from afterpatch.assess.readings import OpenTime, Reading, hole_times
+from afterpatch.exposure.windows import Window
 from afterpatch.model import EPOCH, Answerable, Coverage, message, to_iso
 
 FRONT = ("iis", "httpproxy", "proxylogon-export")
@@ -43,24 +43,23 @@ def end_of_evidence(coverage: Sequence[Coverage]) -> datetime | None:
 
 def ask(
     coverage: Mapping[str, Coverage],
-    readings: Sequence[Reading],
-    installed: datetime | None,
+    windows: Callable[[str], Sequence[Window]],
     product: str,
     options: Options,
 ) -> list[Asked]:
-    """Every way in that can be asked of this server."""
+    """Every way in that can be asked of this server. `windows`: CVE -> when it was open; none where it never was."""
     end = min(filter(None, (end_of_evidence(tuple(coverage.values())), options.until)), default=None)
     if end is None:  # no log at all: every hole is asked about, none is covered
         end = options.until or _midnight(max(way.asked for way in ways().values() if way.asked)) or EPOCH
         end += timedelta(days=1)
     return [
-        _ask(way, coverage, hole_times(way.gate, readings, installed), end, options)
+        _ask(way, coverage, windows(way.gate), end, options)
         for way in ways().values()
         if way.gate and (not product or product in way.products)
     ]
 
 
-def _ask(way: Way, coverage: Mapping[str, Coverage], times: Sequence[OpenTime], end: datetime, options: Options) -> Asked:
+def _ask(way: Way, coverage: Mapping[str, Coverage], times: Sequence[Window], end: datetime, options: Options) -> Asked:
     start = options.since or _midnight(way.asked)
     periods = []
     for time in times:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from afterpatch.assess.readings import Reading
+from afterpatch.exposure import Reading
 from afterpatch.model import (
     BackDoor,
     Chain,

@@ -9,6 +9,7 @@ from datetime import date
 from afterpatch.census.words import Words, visible, words
 from afterpatch.knowledge import builds, exploitation, vulnerabilities
 from afterpatch.knowledge.builds import Build, BuildError, BuildRow
+from afterpatch.knowledge.exploitation import Exploitation
 from afterpatch.knowledge.vulnerabilities import CveState, Vulnerability
 from afterpatch.model import UsageError
 
@@ -110,6 +111,7 @@ def _cve_lines(found: Explanation, say: Words) -> Iterator[str]:
     if known.summary:
         yield known.summary
     yield say.text("explain.disclosed", day=known.disclosed) + " " + _used(found, known, say)
+    yield from _public_lines(known, say)
     if known.pre_auth is not None:
         yield say.text("explain.pre-auth" if known.pre_auth else "explain.post-auth")
     yield from _fix_lines(found, say)
@@ -128,7 +130,34 @@ def _used(found: Explanation, known: Vulnerability, say: Words) -> str:
     if not known.exploited:
         return say.text("explain.not-exploited")
     key = "explain.exploited-listed" if found.exploited_since == known.kev_date else "explain.exploited"
-    return say.text(key, since=found.exploited_since)
+    return say.text(key, since=_first_use(known.cve))
+
+
+def _public_lines(known: Vulnerability, say: Words) -> Iterator[str]:
+    """What is published of its use, by attack chain, and the other CVEs of these chains."""
+    together: list[str] = []
+    for chain, entry in exploitation.exploitation().items():
+        if known.cve not in entry.cves:
+            continue
+        dates = [("first", entry.first_known), ("suspected", entry.suspected), ("mass", entry.mass)]
+        told = [say.text(f"explain.use-{name}", day=_day(day, entry, name)) for name, day in dates if day is not None]
+        told += [say.text("explain.use-public", day=entry.published), say.text("explain.use-fixed", day=entry.fixed)]
+        yield say.text("explain.chain", chain=chain, dates="; ".join(told), source=entry.source)
+        together += [cve for cve in entry.cves if cve != known.cve]
+    if together:
+        yield say.text("explain.together", list=", ".join(dict.fromkeys(together)))
+
+
+def _first_use(cve: str) -> str:
+    """The earliest known use, the month alone where only that is known; else the day CISA listed it."""
+    since = exploitation.first_known(cve)
+    entries = [entry for entry in exploitation.exploitation().values() if cve in entry.cves and entry.first_known == since]
+    return _day(since, entries[0], "first") if since is not None and entries else str(since)
+
+
+def _day(day: date, entry: Exploitation, name: str) -> str:
+    """A day, or the month where only that is known."""
+    return day.isoformat()[:7] if name == "first" and entry.precision == "month" else day.isoformat()
 
 
 def _fix_lines(found: Explanation, say: Words) -> Iterator[str]:
@@ -170,6 +199,8 @@ def _build_lines(found: Explanation, say: Words) -> Iterator[str]:
     yield say.text("explain.build", build=build, product=names.product, cu=names.cu, su=su).strip()
     if found.row is not None:
         yield say.text("explain.released", day=found.row.released, kb=found.row.kb or "–")
+        if found.row.note:
+            yield say.text("explain.note", text=found.row.note)
     elif found.precision == "exact":
         yield say.text("explain.unlisted", cu=names.cu or "–")
     else:
@@ -192,6 +223,22 @@ def _state_lines(found: Explanation, say: Words) -> Iterator[str]:
         if listed:
             yield say.text(f"explain.{key}-list")
             for known in listed:
-                since = exploitation.first_known(known.cve)
-                yield f"  {known.cve}  {known.alias}".rstrip() + "  " + say.text("used-since", since=since)
+                yield f"  {known.cve}  {known.alias}".rstrip() + "  " + _since(known, say) + _why_unknown(known.cve, unknown, say)
     yield say.text("explain.do-build" if opened or unknown else "explain.nothing-open")
+
+
+def _since(known: Vulnerability, say: Words) -> str:
+    """Since when it is used: a dated use, else the day CISA listed it."""
+    since = _first_use(known.cve)
+    dated = any(known.cve in entry.cves and entry.first_known for entry in exploitation.exploitation().values())
+    return say.text("used-since" if dated else "listed-since", since=since)
+
+
+def _why_unknown(cve: str, unknown: tuple[CveState, ...], say: Words) -> str:
+    """What a hole that cannot be told hangs on: a further step, or the update that may be there."""
+    state = next((one for one in unknown if one.cve == cve), None)
+    if state is None:
+        return ""
+    if state.state == "configuration":
+        return " – " + say.text("explain.hangs-on", what=_steps(state.needs, say) or "–")
+    return " – " + say.text("explain.hangs-on", what=state.update or str(state.fixed_build)) if state.fixed_build else ""

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from afterpatch.knowledge import builds, vulnerabilities
 from afterpatch.knowledge.exploitation import Exploitation, exploitation
 from afterpatch.knowledge.vulnerabilities import Vulnerability
-from afterpatch.model import message, to_iso
+from afterpatch.model import ExposureFigures, message, to_iso
 
 Span = tuple[datetime | None, datetime | None]
 
@@ -38,6 +38,29 @@ class Figures:
     attempt_day: int | None
     attempt_state: str
     attempts: int
+
+    def to_model(self) -> ExposureFigures:
+        """The figures of the examination document."""
+        return ExposureFigures(
+            days=self.days,
+            at_least=self.at_least,
+            exploited_since=_iso(self.exploited_since),
+            patch_day=_iso(self.patch_day),
+            mass_since=_iso(self.mass_since),
+            exploited_days=self.exploited_days,
+            before_patch_days=self.before_patch_days,
+            zero_day_days=self.zero_day_days,
+            mass_days=self.mass_days,
+            patch_delay_days=self.patch_delay_days,
+            mitigated_days=self.mitigated_days,
+            first_attempt=self.first_attempt,
+            attempt_day=self.attempt_day,
+            attempt_state=self.attempt_state,
+        )
+
+
+def _iso(day: date | None) -> str:
+    return day.isoformat() if day is not None else ""
 
 
 def _start_of(day: date) -> datetime:

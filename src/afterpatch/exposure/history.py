@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from afterpatch.exposure.doubtful import lone_readings, of_other_products, too_early
 from afterpatch.exposure.readings import Reading
 from afterpatch.knowledge import builds, vulnerabilities
 from afterpatch.knowledge.builds import Build
 from afterpatch.model import message, to_iso
 
+OLD_FOLDERS = ("iis-location", "owa-path", "folder")
 MOST_PATHS = 5
 MOST_CONTRADICTIONS = 50
 # Logs are opened with the build that ran then, and services restart one by one while an update is installed.
@@ -40,12 +42,15 @@ class Contradiction:
     product: a restored backup, or logs of another server), side-by-side (two builds at one time), branch (a reading of
     the cumulative update names another one than the exact readings around it), fixes-lost (a newer cumulative update
     without the security update that the older one had), before-installation (readings from before the setup log says
-    that Exchange was installed)."""
+    that Exchange was installed), other-product (another product than the rest: no server changes it in place),
+    before-release (a build before it was published: a wrong clock), lone (one file names another build than all logs
+    around it). Readings of the last three kinds decide nothing (`aside`), unless there are no others."""
 
     kind: str
     earlier: Reading
     later: Reading
     cves: tuple[str, ...] = ()
+    aside: bool = False
 
     @property
     def text(self) -> str:
@@ -53,6 +58,8 @@ class Contradiction:
         values: dict[str, object] = {"earlier": self.earlier.build, "later": self.later.build, "time": to_iso(self.later.time)}
         if self.kind == "fixes-lost":
             values["count"] = len(self.cves)
+        if self.kind in ("other-product", "lone", "before-release"):
+            values["path"] = self.later.path
         return message(f"exposure.contradiction.{self.kind}", **values)
 
 
@@ -76,24 +83,45 @@ class BuildHistory:
         exact = self.exact
         if not exact:
             return self.readings[-1] if self.readings else None
-        later = [
-            one
-            for one in self.readings
-            if one.time > exact[-1].time and not _agrees(one, exact[-1]) and not _old_folder(exact[-1], one)
-        ]
-        return later[-1] if later else exact[-1]
+        last = min((one for one in exact if one.time == exact[-1].time), key=lambda one: one.build)
+        later = [one for one in self.readings if one.time > last.time and _says_more(one, last)]
+        return later[-1] if later else last
 
 
 def build_history(readings: Iterable[Reading], installed: datetime | None = None) -> BuildHistory:
     """The history that readings tell, in any order."""
-    ordered = tuple(sorted(set(readings)))
+    ordered, aside = set_aside(tuple(sorted(set(readings))))
     kept = _thinned(ordered)
-    contradictions = _contradictions(kept)
+    contradictions = (*aside, *_contradictions(kept))[:MOST_CONTRADICTIONS]
     if installed is not None and ordered and ordered[0].time < installed - SETTLING:
         early, late = ordered[0], next((one for one in ordered if one.time >= installed), ordered[-1])
         contradictions = (Contradiction("before-installation", early, late), *contradictions)
         installed = None  # the setup log is of a later installation, or the logs are of another server
     return BuildHistory(kept, _periods(ordered), contradictions, installed)
+
+
+def set_aside(ordered: Sequence[Reading]) -> tuple[tuple[Reading, ...], tuple[Contradiction, ...]]:
+    """(readings that decide, contradictions of those that do not): what cannot be of this server at that time."""
+    kept, shown = tuple(ordered), []
+    for kind, doubtful in (("before-release", too_early), ("other-product", of_other_products), ("lone", lone_readings)):
+        out = doubtful(kept)
+        rest = tuple(one for one in kept if one not in out)
+        if not out or not rest:
+            continue
+        kept = rest
+        found: dict[tuple[Build, str], Contradiction] = {}
+        for one in sorted(out):
+            nearest = min(rest, key=lambda each: abs((each.time - one.time).total_seconds()))
+            found.setdefault((one.build, one.path), Contradiction(kind, nearest, one, aside=True))
+        shown += list(found.values())[:10]
+    return kept, tuple(shown)
+
+
+def _says_more(one: Reading, exact: Reading) -> bool:
+    """Whether a later, coarser reading names a newer state than the last exact one."""
+    if one.precision == "least" and builds.branch_key(one.build) == builds.branch_key(exact.build):
+        return one.build > exact.build
+    return not _agrees(one, exact) and not _old_folder(exact, one)
 
 
 def _agrees(one: Reading, other: Reading) -> bool:
@@ -169,7 +197,7 @@ def _against(before: Reading, now: Reading) -> Iterable[Contradiction]:
 
 def _old_folder(before: Reading, now: Reading) -> bool:
     """Folders of earlier cumulative updates stay where they were, and clients keep old paths."""
-    return now.basis in ("iis-location", "owa-path") and builds.branch_key(now.build) < builds.branch_key(before.build)
+    return now.basis in OLD_FOLDERS and builds.branch_key(now.build) < builds.branch_key(before.build)
 
 
 def fixes_lost(before: Build, after: Build) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from afterpatch.knowledge import builds
+from afterpatch.knowledge.baseline import baseline
 from afterpatch.knowledge.builds import Build, BuildError
 from afterpatch.parsers.setuplog import SetupRun
 
@@ -27,14 +28,18 @@ BASES: Mapping[str, str] = MappingProxyType(
         "schema-version": "exact",
         "owa-header": "exact",
         "update": "exact",  # an entry of Windows Update, the installer or the uninstall list, by its KB number
+        "crash-report": "exact",  # MSExchange Common 4999
+        "file-version": "exact",  # ExSetup.exe; other libraries prove a least build
         "file-baseline": "exact",
+        "installer": "cu",  # MsiInstaller 1033 and the product version of its other events
         "owa-path": "cu",
         "iis-location": "cu",
+        "folder": "cu",  # ClientAccess\\owa\\prem\\15.1.2176.9, FrontEnd\\HttpProxy\\owa\\auth\\15.1.2176
         "registry": "cu",
         "display-version": "cu",
     }
 )
-PRECISIONS = ("product", "cu", "exact")
+PRECISIONS = ("product", "cu", "least", "exact")
 _OWA_PATH = re.compile(
     r"/(?:owa|ecp)/(?:auth/|prem/)?(\d{1,2}\.\d{1,2}\.\d{1,5}(?:\.\d{1,5})?)(?=/|\Z)", re.IGNORECASE | re.ASCII
 )
@@ -42,7 +47,8 @@ _OWA_PATH = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Reading:
-    """A build seen at a time. `precision`: exact | cu | product; `basis`: a key of BASES; `path`: the artifact."""
+    """A build seen at a time. `precision`: exact | least (this build or a later one of its branch) | cu | product;
+    `basis`: a key of BASES; `path`: the artifact."""
 
     time: datetime
     build: Build
@@ -116,11 +122,24 @@ def from_update(kb: str, near: Build, time: datetime | None, path: str = "") -> 
     return Reading(time, row.build, "exact", "update", path) if row is not None and time is not None else None
 
 
+def from_versions(versions: Iterable[tuple[str, str]], time: datetime | None) -> Reading | None:
+    """File versions of Exchange's own programs: (path, version). ExSetup.exe bears the server's build (HealthChecker
+    reads it there); a security update replaces some libraries only, so without it the highest version is a least build."""
+    read = [(path, builds.Build.try_parse(version)) for path, version in versions]
+    known = [(build, path) for path, build in read if build is not None and build.parts == 4]
+    if time is None or not known:
+        return None
+    own = [one for one in known if one[1].lower().endswith("\\exsetup.exe")]
+    build, path = max(own or known)
+    return Reading(time, build, "exact" if own else "least", "file-version", path)
+
+
 def from_baseline(candidates: Sequence[Sequence[Build]], time: datetime | None, path: str = "") -> Reading | None:
     """Shipped files whose content is known: `candidates` holds, for each file, the builds that ship that content.
 
-    The builds all files agree on decide: one is exact, several of one branch give the cumulative update, else None.
-    Files that no build explains together (an update copied by hand) give None."""
+    The builds all files agree on decide: several of one branch give the cumulative update. A single one is a least
+    build where the baseline lacks a later update of its branch, which may ship the same files; else it is exact. Files
+    that no build explains together (an update copied by hand) give None."""
     if time is None or not candidates:
         return None
     common = set(candidates[0]).intersection(*candidates[1:])
@@ -128,9 +147,12 @@ def from_baseline(candidates: Sequence[Sequence[Build]], time: datetime | None, 
     if len(keys) != 1:
         return None
     lowest = min(common)
-    if len(common) == 1:
-        return Reading(time, lowest, "exact", "file-baseline", path)
-    return Reading(time, Build(lowest.major, lowest.minor, lowest.build, parts=3), "cu", "file-baseline", path)
+    if len(common) > 1:
+        return Reading(time, Build(lowest.major, lowest.minor, lowest.build, parts=3), "cu", "file-baseline", path)
+    branch = builds.branch(lowest)
+    later = [row.build for row in branch.rows if row.build > lowest] if branch is not None else []
+    whole = all(baseline().covers(one) for one in later)
+    return Reading(time, lowest, "exact" if whole else "least", "file-baseline", path)
 
 
 def installed_at(runs: Iterable[tuple[str, SetupRun]]) -> datetime | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from afterpatch.exposure.view import BACK, FRONT, ConfigurationView, EemsEvent, MitigationState, located_web
 from afterpatch.knowledge.builds import Build
-from afterpatch.knowledge.mitigations import PoolState, has_emergency_service, pool_states, service_states
+from afterpatch.knowledge.mitigations import PoolState, has_emergency_service, pool_states, service_states, signing_level
 from afterpatch.model import message, to_iso
 from afterpatch.parsers.iisconfig import Pool
 from afterpatch.parsers.sections import Entry
@@ -32,7 +32,7 @@ def setting_mitigations(view: ConfigurationView, build: Build | None = None) -> 
     yield _emergency_service(view, build)
     yield _amsi(view, build)
     yield _token_cache(view)
-    yield MitigationState("data-signing", "not-visible", (), (_why("setting-override"),))
+    yield _data_signing(view, build)
 
 
 def _stopped(known: PoolState, pool: Pool | None) -> str:
@@ -79,7 +79,9 @@ def _unified_messaging(view: ConfigurationView) -> MitigationState:
     off = [name for name, start in there.items() if start == DISABLED]
     state = "in-place" if len(off) == len(there) else "partial" if off else "absent"
     reasons = tuple(_why("service-start", name=name, start=start) for name, start in there.items())
-    return MitigationState("exm-services", state, cves, reasons, view.services_path, since=view.time, guards=True)
+    changed = [time for name, time in view.services_since.items() if name.lower() in {one.lower() for one in off}]
+    since = max(changed, default=view.time)
+    return MitigationState("exm-services", state, cves, reasons, view.services_path, since=since, guards=True)
 
 
 def _health(view: ConfigurationView) -> MitigationState:
@@ -152,6 +154,35 @@ def _amsi(view: ConfigurationView, build: Build | None) -> MitigationState:
     reasons.append(_why("amsi-override"))
     _there, path, line = (there or list(found.values()))[0]
     return MitigationState("amsi", state, (), tuple(reasons), path, line)
+
+
+def _data_signing(view: ConfigurationView, build: Build | None) -> MitigationState:
+    """Signing of serialized data: shipped switched off with the update of January 2023, on by default from that of
+    November 2023; Exchange 2013 has a registry value for it, the others a setting override (source: HealthChecker)."""
+    if build is None:
+        return MitigationState("data-signing", "not-visible", (), (_why("setting-override"),))
+    there = signing_level(build)
+    if there == "no":
+        return MitigationState("data-signing", "absent", (), (_why("build-too-old", build=build),))
+    if (build.major, build.minor) == (15, 0):
+        return _signing_value(view)
+    reasons = [_why("setting-override")]
+    if view.diagnostics and view.diagnostics.get("DisableBaseTypeCheckForDeserialization") == 1:
+        return MitigationState("data-signing", "partial", (), (_why("signing-weakened"), *reasons), view.registry_path)
+    if there == "default":
+        return MitigationState("data-signing", "in-place", (), (_why("signing-default"), *reasons))
+    return MitigationState("data-signing", "not-visible", (), tuple(reasons))
+
+
+def _signing_value(view: ConfigurationView) -> MitigationState:
+    if view.diagnostics is None:
+        return MitigationState("data-signing", "not-visible", (), (_why("registry-missing"),))
+    values = {name.lower(): number for name, number in view.diagnostics.items()}
+    on = values.get("enableserializationdatasigning") == 1
+    weakened = values.get("disablebasetypecheckfordeserialization") == 1
+    state = "absent" if not on else "partial" if weakened else "in-place"
+    reasons = (_why("signing-value" if on else "signing-no-value"), *((_why("signing-weakened"),) if weakened else ()))
+    return MitigationState("data-signing", state, (), reasons, view.registry_path)
 
 
 def _has_amsi(build: Build) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from afterpatch.model import Mitigation, MitigationSpan
 from afterpatch.parsers.iisconfig import IisConfig
 from afterpatch.parsers.sections import expand, server_environment
 from afterpatch.parsers.webconfig import WebConfig
@@ -15,6 +16,9 @@ FRONT, BACK = "Default Web Site", "Exchange Back End"
 STATES = ("in-place", "partial", "weak", "absent", "not-visible")
 _FRONT_FOLDER = re.compile(r"\\frontend\\httpproxy\\([^\\]{1,60})\Z", re.IGNORECASE)
 _BACK_FOLDER = re.compile(r"\\clientaccess(?:\\([^\\]{1,60}))?\Z", re.IGNORECASE)
+_COLLECTED = re.compile(r"(DefaultWebSite|ExchangeBackEnd)(?:-([A-Za-z]{2,20}))?_web\d?\.config\Z", re.IGNORECASE)
+_SHORT = {"autod": "Autodiscover", "eas": "Microsoft-Server-ActiveSync", "rest": "API", "push": "PushNotifications",
+          "mapiemsmdb": "MAPI/emsmdb", "mapinspi": "MAPI/nspi"}  # fmt: skip
 _FRONT_NAMES = {"sync": "Microsoft-Server-ActiveSync", "rest": "API"}
 _BACK_NAMES = {"sync": "Microsoft-Server-ActiveSync", "rest": "API", "exchweb": "EWS", "powershell-proxy": "PowerShell"}
 
@@ -49,15 +53,21 @@ class EemsEvent:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationView:
-    """What was configured at `time` (of a history copy, or of the collection). `services`: service name -> start type,
-    None where no registry hive tells. `eems`: None where the service's logs are not in the evidence."""
+    """What was configured at `time` (of a history copy, or of the collection). `order` comes before the time: copies
+    are numbered, and their time is not always known. `services`: service name -> start type, None where no registry
+    hive tells. `eems`: None where the service's logs are not in the evidence. `diagnostics`: number values of the
+    registry key that switches the signing of serialized data on 2013, None where no hive tells."""
 
     time: datetime | None = None
     iis: IisFile | None = None
     web: tuple[WebFile, ...] = ()
     services: Mapping[str, int] | None = None
     services_path: str = ""
+    services_since: Mapping[str, datetime] = field(default_factory=dict)
     eems: tuple[EemsEvent, ...] | None = None
+    diagnostics: Mapping[str, int] | None = None
+    registry_path: str = ""
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,14 @@ class MitigationState:
     since: datetime | None = None
     not_before: datetime | None = None
     guards: bool = False
+    spans: tuple[tuple[datetime, datetime | None], ...] = ()
+
+    def to_model(self) -> Mitigation:
+        """The entry of the examination document."""
+        spans = tuple(MitigationSpan(*span) for span in self.spans)
+        return Mitigation(
+            self.id, self.state, self.cves, self.guards, self.since, self.not_before, self.path, self.line, self.reasons, spans
+        )
 
 
 def inside(location: str, outer: str) -> bool:
@@ -92,7 +110,12 @@ def joined(first: str, second: str) -> str:
 
 def web_location(view: ConfigurationView, path: str) -> str:
     """The IIS location a web.config rules (`Default Web Site/owa`), "" where it is of no known folder. Virtual
-    directories of the IIS configuration decide; else the folders that setup makes."""
+    directories of the IIS configuration decide; else the folders that setup makes; for a copy without its folder the
+    name that collections give it (`DefaultWebSite-OWA_web.config`)."""
+    copy = _COLLECTED.search(path)
+    if copy is not None:
+        name = copy[2] or ""
+        return joined(FRONT if copy[1].lower() == "defaultwebsite" else BACK, _SHORT.get(name.lower(), name))
     folder = path.rpartition("\\")[0].rstrip("\\").lower()
     if view.iis is not None:
         found = _mapped(view.iis, folder)

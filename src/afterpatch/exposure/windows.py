@@ -9,20 +9,21 @@ the closed reading, and `last_open` says when it was last proved open. No readin
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from datetime import time as clock
 
 from afterpatch.exposure.figures import Figures, figures_of, sentences
-from afterpatch.exposure.history import BuildHistory
+from afterpatch.exposure.history import OLD_FOLDERS, BuildHistory
 from afterpatch.exposure.mitigations import MitigationState
 from afterpatch.exposure.readings import Reading
+from afterpatch.exposure.steady import Point, steady
 from afterpatch.exposure.steps import Settled, settle
 from afterpatch.knowledge import builds, vulnerabilities
 from afterpatch.knowledge.exploitation import exploitation
 from afterpatch.knowledge.vulnerabilities import CveState, Vulnerability
-from afterpatch.model import Exposure, to_iso
+from afterpatch.model import Exposure, ExposureWindow, to_iso
 
 STATES = ("open", "mitigated", "unknown", "closed")
 NO_READING = "basis.no-reading"
@@ -41,6 +42,10 @@ class Window:
     start_basis: str
     end_basis: str
     last_open: datetime | None = None
+
+    def to_model(self) -> ExposureWindow:
+        """The entry of the examination document."""
+        return ExposureWindow(self.state, self.start, self.end, self.start_basis, self.end_basis, self.last_open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +75,11 @@ class CveExposure:
             self.state,
             open_from=opened[0].start if opened else None,
             open_until=opened[-1].end if opened else None,
-            basis=(*self.basis, *self.messages),
+            basis=self.basis,
+            windows=tuple(window.to_model() for window in self.windows),
+            figures=self.figures.to_model(),
+            messages=self.messages,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """A moment from which on a state is known; `basis` as in Window.start_basis."""
-
-    time: datetime | None
-    state: str
-    basis: str
-    branch: tuple[int, ...] = ()
-    proof: bool = False
 
 
 def exposures(
@@ -122,15 +119,27 @@ def exposure_of(
         return None
     own = tuple(one for one in mitigations if known.cve in one.cves)
     settled = settle(known, own)
-    points = _points(history, states, settled)
-    windows = _mitigated(_windows(points), own)
-    latest = states[history.latest]
+    last_time = max(filter(None, (evidence_end, history.readings[-1].time)))
+    points = [one for one in _points(history, states, settled) if one.time is None or one.time <= last_time]
+    windows = _mitigated(_windows(steady(points)), own)
     last = windows[-1]
-    basis = _basis(history.latest, latest, settled if latest.state == "configuration" else None, own, last)
+    telling = _telling(history, states, last.state)
+    latest = states[telling]
+    basis = _basis(telling, latest, settled if latest.state == "configuration" else None, own, last)
     opened = [(window.start, window.end) for window in windows if window.state == "open"]
     guarded = [(window.start, window.end) for window in windows if window.state == "mitigated"]
     figures = figures_of(known, opened, guarded, attempts, evidence_end, at_least=_longer(windows))
     return CveExposure(known.cve, known.alias, last.state, windows, figures, basis, sentences(last.state, figures))
+
+
+def _telling(history: BuildHistory, states: Mapping[Reading, CveState], state: str) -> Reading:
+    """The reading that the last state stands on: the latest, or, where several builds stand side by side at the end,
+    the last open one."""
+    latest = history.latest
+    assert latest is not None
+    if state != "open" or states[latest].state not in ("closed", "not-affected"):
+        return latest
+    return next((one for one in reversed(history.readings) if states[one].state == "open"), latest)
 
 
 def _longer(windows: Sequence[Window]) -> bool:
@@ -145,11 +154,11 @@ def _states(cve: str, readings: Sequence[Reading]) -> dict[Reading, CveState]:
     return {one: by_kind[one.build, one.precision] for one in readings}
 
 
-def _points(history: BuildHistory, states: Mapping[Reading, CveState], settled: Settled) -> list[_Point]:
+def _points(history: BuildHistory, states: Mapping[Reading, CveState], settled: Settled) -> list[Point]:
     """The states that readings set, in order: first what is before them all."""
-    points = [_Point(history.installed, "unknown", "installation" if history.installed else "unknown")]
+    points = [Point(history.installed, "unknown", "installation" if history.installed else "unknown")]
     exact = history.exact
-    grouped: dict[datetime, list[_Point]] = {}
+    grouped: dict[datetime, list[Point]] = {}
     for one in history.readings:
         for point in _of_reading(one, states[one], settled, exact):
             if point.time is not None:
@@ -160,7 +169,7 @@ def _points(history: BuildHistory, states: Mapping[Reading, CveState], settled: 
     return _backwards(points)
 
 
-def _of_reading(one: Reading, state: CveState, settled: Settled, exact: Sequence[Reading]) -> list[_Point]:
+def _of_reading(one: Reading, state: CveState, settled: Settled, exact: Sequence[Reading]) -> list[Point]:
     """What one reading says: a point, or two where only the calendar decides. Before the first update with the fix came
     out, every build of its cumulative update was open; from that day on a coarse reading says nothing."""
     branch = builds.branch_key(one.build)
@@ -170,13 +179,16 @@ def _of_reading(one: Reading, state: CveState, settled: Settled, exact: Sequence
         row = builds.lookup(state.fixed_build)
         released = datetime.combine(row.released, clock(), UTC) if row is not None else None
         if released is not None and one.time < released:
-            later = _Point(released, "unknown", "patch-day", branch)
-            return [_Point(one.time, "open", basis, branch, proof=True), *([later] if not _between(one, released, exact) else [])]
+            later = Point(released, "unknown", "patch-day", branch)
+            return [Point(one.time, "open", basis, branch, proof=True), *([later] if not _between(one, released, exact) else [])]
     if _idle(one, exact):
         return []
     if known == "configuration":
-        known = settled.state
-    return [_Point(one.time, "closed" if known == "not-affected" else known, basis, branch, one.precision == "exact")]
+        then = Point(settled.since, settled.state, "mitigation", branch) if settled.since is not None else None
+        now = Point(one.time, settled.at(one.time), basis, branch, one.precision == "exact")
+        late = then is not None and then.time is not None and one.time < then.time and not _between(one, then.time, exact)
+        return [now, then] if late and then is not None and then.state == "closed" else [now]
+    return [Point(one.time, "closed" if known == "not-affected" else known, basis, branch, one.precision == "exact")]
 
 
 def _between(one: Reading, until: datetime, exact: Sequence[Reading]) -> bool:
@@ -191,15 +203,17 @@ def _position(exact: Sequence[Reading], time: datetime) -> int:
 def _idle(one: Reading, exact: Sequence[Reading]) -> bool:
     """Whether a coarse reading says nothing beside exact ones: it names the branch that they know better, or a folder
     that an earlier cumulative update left."""
-    if one.precision == "exact" or one.basis == "setup" or not exact:
+    if one.precision == "exact" or not exact:
         return False
     position = _position(exact, one.time)
+    if one.basis == "setup":  # a setup that found the same as the logs before it: the next one, as it begins
+        return position > 0 and builds.branch_key(exact[position - 1].build) == builds.branch_key(one.build)
     near = {builds.branch_key(each.build) for each in exact[max(position - 1, 0) : position + 1]}
     branch = builds.branch_key(one.build)
-    return branch in near or (one.basis in ("iis-location", "owa-path") and branch < max(near))
+    return branch in near or (one.basis in OLD_FOLDERS and branch < max(near))
 
 
-def _backwards(points: Sequence[_Point]) -> list[_Point]:
+def _backwards(points: Sequence[Point]) -> list[Point]:
     """An open reading holds back over unknown ones of its own branch, to the installation where no other branch lies
     between; a closed one never does: it says nothing about the time before it."""
     done = list(points)
@@ -211,7 +225,7 @@ def _backwards(points: Sequence[_Point]) -> list[_Point]:
     return done
 
 
-def _windows(points: Sequence[_Point]) -> list[Window]:
+def _windows(points: Sequence[Point]) -> list[Window]:
     """Adjoining windows. When a hole that was closed opened again nobody knows, but where setup did it."""
     found: list[Window] = []
     for here, after in zip(points, [*points[1:], None], strict=True):
@@ -237,21 +251,50 @@ def _grown(found: list[Window], new: Window) -> list[Window]:
 
 
 def _mitigated(windows: Sequence[Window], own: Sequence[MitigationState]) -> tuple[Window, ...]:
-    """Open windows cut where a mitigation that is in place is first seen. Its start is an upper bound."""
-    times = [one.since for one in own if one.state == "in-place" and one.since is not None and one.guards]
-    if not times:
-        return tuple(windows)
-    since = min(times)
+    """Open windows cut where a mitigation is seen in place. Its start is an upper bound. A mitigation in place counts,
+    and one that was (and is gone again) for its time."""
+    found = list(windows)
+    for start, end in sorted({span for one in own if one.guards for span in _guarded(one)}, key=lambda span: span[0]):
+        found = [piece for window in found for piece in _cut(window, start, end)]
+    return tuple(_together(found))
+
+
+def _guarded(one: MitigationState) -> Sequence[tuple[datetime, datetime | None]]:
+    if one.spans:
+        return one.spans
+    return ((one.since, None),) if one.state == "in-place" and one.since is not None else ()
+
+
+def _cut(window: Window, start: datetime, end: datetime | None) -> Iterator[Window]:
+    """An open window in up to three: before, mitigated, after."""
+    if window.state != "open" or (window.end is not None and window.end <= start) or _before(end, window.start):
+        yield window
+        return
+    begins = window.start is not None and window.start >= start
+    if not begins:
+        yield replace(window, end=start, end_basis="mitigation", last_open=_until(window.last_open, start))
+    ends = end is not None and (window.end is None or end < window.end)
+    inside = replace(window, state="mitigated", last_open=None)
+    if not begins:
+        inside = replace(inside, start=start, start_basis="mitigation")
+    yield replace(inside, end=end, end_basis="mitigation") if ends else inside
+    if ends:
+        yield replace(window, start=end, start_basis="mitigation", last_open=window.last_open)
+
+
+def _before(end: datetime | None, start: datetime | None) -> bool:
+    return end is not None and start is not None and end <= start
+
+
+def _until(last: datetime | None, limit: datetime) -> datetime | None:
+    return last if last is None or last <= limit else None
+
+
+def _together(windows: Sequence[Window]) -> list[Window]:
     found: list[Window] = []
     for window in windows:
-        if window.state != "open" or (window.end is not None and window.end <= since):
-            found.append(window)
-        elif window.start is not None and window.start >= since:
-            found.append(replace(window, state="mitigated", last_open=None))
-        else:
-            found.append(replace(window, end=since, end_basis="mitigation"))
-            found.append(replace(window, state="mitigated", start=since, start_basis="mitigation", last_open=None))
-    return tuple(found)
+        found = _grown(found, window)
+    return found
 
 
 def _basis(

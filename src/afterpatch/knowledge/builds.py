@@ -289,6 +289,12 @@ def build_for_kb(kb: str, near: Build) -> BuildRow | None:
     return matches[0] if len(matches) == 1 else None
 
 
+def branch_named(product: str, cu: str) -> Branch | None:
+    """The branch of a product by its cumulative update (`Exchange 2016`, `CU19`), or None."""
+    wanted = (product.lower(), cu.lower())
+    return next((one for one in branches().values() if (one.product.lower(), one.cu.lower()) == wanted), None)
+
+
 def last_update(product: str) -> date | None:
     """When the newest known update of a product came out, or None for a product that is not in the table."""
     dates = [row.released for row in rows() if row.product == product]

@@ -189,3 +189,20 @@ def has_emergency_service(build: Build) -> bool:
     """Whether a cumulative update brings the Emergency Mitigation service."""
     firsts = [Build.parse(text) for text in _document()["emergency_service"]["since"]]
     return any((build.major, build.minor) == (first.major, first.minor) and build.build >= first.build for first in firsts)
+
+
+def signing_level(build: Build) -> str:
+    """Whether a build can sign serialized data: no | switch (off by default) | default | unknown (a reading of the
+    cumulative update that cannot say)."""
+    dates = _document()["data_signing"]
+    branch = builds.branch(build)
+    if branch is None:
+        newest = [one for key, one in builds.branches().items() if key[:2] == (build.major, build.minor)]
+        return "default" if newest and build > newest[-1].last else "unknown"
+    shipped, default = dates["shipped"], dates["default"]
+    if build.parts < 4:
+        first = branch.rows[0].released
+        return "default" if first >= default else "unknown" if branch.rows[-1].released >= shipped else "no"
+    done = [row for row in branch.rows if row.build <= build]
+    newest_row = done[-1] if done else branch.rows[0]
+    return "default" if newest_row.released >= default else "switch" if newest_row.released >= shipped else "no"

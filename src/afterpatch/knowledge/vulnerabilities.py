@@ -159,8 +159,9 @@ def _fixes(text: str, notes: Mapping[str, str]) -> Iterator[tuple[str, Fix]]:
 
 
 def state(cve: str, build: Build, precision: str = "") -> CveState:
-    """What a build says about a CVE. `precision` (exact | cu | product) lowers what the number of parts allows, for a
-    source that stays at the cumulative update (registry, folder names, AdminDisplayVersion)."""
+    """What a build says about a CVE. `precision` lowers what the number of parts allows: cu for a source that stays at
+    the cumulative update (registry, folder names, AdminDisplayVersion), least for one that proves this build or a later
+    one of its branch (versions of single files): what is fixed there is fixed, what is open there is unknown."""
     cve = cve.upper()
     known = get(cve)
     if known is None:
@@ -172,9 +173,21 @@ def state(cve: str, build: Build, precision: str = "") -> CveState:
         return CveState(cve, "configuration", ("basis.configuration-only",), needs=known.needs)
     if build.product not in listed:
         return _not_listed(known, build)
+    if precision == "least" and build.precision == "exact":
+        return _at_least(known, build)
     order = ("product", "cu", "exact")
+    if precision == "least":
+        precision = "cu"
     level = min(order.index(precision or build.precision), order.index(build.precision))
     return _at_product(known, build) if level == 0 else _at_branch(known, build, exact=level == 2)
+
+
+def _at_least(known: Vulnerability, build: Build) -> CveState:
+    """This build or a later one of its branch: inside a branch more is only ever fixed."""
+    there = _at_branch(known, build, exact=True)
+    if there.state != "open":
+        return there
+    return _at_branch(known, build, exact=False)
 
 
 def _not_listed(known: Vulnerability, build: Build) -> CveState:

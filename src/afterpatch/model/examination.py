@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from afterpatch.model.coverage import Coverage
+from afterpatch.model.exposure import BuildHistory, Exposure, Mitigation, Protection
 from afterpatch.model.finding import EvidenceRef, Finding, Subject
 from afterpatch.model.notice import Notice
 
@@ -80,18 +81,6 @@ class BackDoor:
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
-    """One hole. `state`: open | closed | mitigated | unknown. `basis` says which readings it stands on."""
-
-    cve: str
-    alias: str
-    state: str
-    open_from: datetime | None = None
-    open_until: datetime | None = None
-    basis: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ImpactItem:
     """`certainty`: known | estimated | not-determinable."""
 
@@ -143,7 +132,7 @@ class DetectionState:
 
 @dataclass(frozen=True, slots=True)
 class ServerExamination:
-    """All that is known of one server."""
+    """All that is known of one server. `build_precision`: exact | least | cu | "", what `build` can be trusted for."""
 
     name: str
     product: str
@@ -164,6 +153,10 @@ class ServerExamination:
     actions: tuple[str, ...] = ()
     asked_from: datetime | None = None  # the time the verdict is about: all periods of its questions together
     asked_until: datetime | None = None
+    build_precision: str = ""
+    build_history: BuildHistory = field(default_factory=BuildHistory)
+    mitigations: tuple[Mitigation, ...] = ()
+    extended_protection: tuple[Protection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from afterpatch.model import (
     Answerable,
+    BuildContradiction,
     Chain,
     DetectionState,
     EvidenceError,
@@ -24,6 +25,7 @@ from afterpatch.model import (
     Exposure,
     Finding,
     ImpactItem,
+    Mitigation,
     Notice,
     ServerExamination,
     Subject,
@@ -42,9 +44,11 @@ TEXTS: Mapping[type, frozenset[str]] = {
     Answerable: frozenset({"question", "missing"}),
     Chain: frozenset({"name", "overlaps"}),
     DetectionState: frozenset({"title", "detail"}),
-    Exposure: frozenset({"basis"}),
+    BuildContradiction: frozenset({"text"}),
+    Exposure: frozenset({"basis", "messages"}),
     Finding: frozenset({"title", "explanation", "benign_causes", "next_steps"}),
     ImpactItem: frozenset({"what", "value"}),
+    Mitigation: frozenset({"reasons"}),
     Notice: frozenset({"reason"}),
     ServerExamination: frozenset({"build_basis", "actions"}),
     TimelineEntry: frozenset({"what"}),

@@ -25,7 +25,7 @@ from markupsafe import Markup
 from afterpatch.detect import kept
 from afterpatch.model import BackDoor, Chain, Examination, ServerExamination
 from afterpatch.model.finding import SEVERITIES, STAGES
-from afterpatch.report import figures, pages, times
+from afterpatch.report import exposed, figures, pages, times
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.pages import Budget, Group, Raw, TimelineRow
 from afterpatch.report.pictures import (
@@ -62,6 +62,8 @@ _LIKELIHOODS = (
 _METHOD = tuple(
     f"ui.method-{one}" for one in ("evidence", "pure", "stages", "scanners", "absence", "times", "text")
 )  # fmt: skip
+# Colours of the states of holes, for those of mitigations.
+_MITIGATION_CLASS = {"in-place": "closed", "partial": "mitigated", "weak": "open", "absent": "open", "not-visible": "unknown"}
 _STATES = ("compromised", "attempted", "no-evidence", "inconclusive")
 
 
@@ -150,6 +152,10 @@ def _words(catalogue: Catalogue) -> dict[str, Any]:
         "moment": lambda when: times.moment(when, catalogue),
         "span": lambda first, last: times.span(first, last, catalogue),
         "chain_name": lambda chain: _chain_name(chain, catalogue),
+        "holes": lambda server: exposed.holes(server, catalogue),
+        "mitigations": exposed.ordered_mitigations,
+        "since_text": lambda one: exposed.since_text(one, catalogue),
+        "protection_text": lambda one: exposed.protection_text(one, catalogue),
         "step_rows": lambda server, chain: pages.step_rows(server, chain, catalogue),
     }
 
@@ -170,6 +176,7 @@ def _constants() -> dict[str, Any]:
         "safe_door": lambda state: _one_of(state, ("present", "deleted"), "unknown"),
         "safe_certainty": lambda one: _one_of(one, ("known", "estimated"), "not-determinable"),
         "safe_answer": lambda state: _one_of(state, ("yes", "partly"), "no"),
+        "safe_mitigation": lambda state: _MITIGATION_CLASS.get(state, "closed"),
         "safe_hole": lambda state: _one_of(state, ("open", "closed", "mitigated"), "unknown"),
         "server_sections": _SECTIONS,
         "likelihoods": _LIKELIHOODS,

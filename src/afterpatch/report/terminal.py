@@ -18,6 +18,7 @@ from afterpatch.model import (
 )
 from afterpatch.model.finding import STAGES
 from afterpatch.report.catalogue import Catalogue
+from afterpatch.report.exposed import Hole, holes, ordered_mitigations, rest, since_text, together
 from afterpatch.report.layout import Page, pad, text_width
 from afterpatch.report.pages import StepRow, severity_rank, step_rows
 from afterpatch.report.text import parse_message, shorten
@@ -27,6 +28,7 @@ MAX_ACTIONS = 7
 MAX_CHAINS = 12
 MAX_BACKDOORS = 12
 MAX_ITEMS = 8
+MAX_HOLES = 12
 MAX_SOURCES = 6
 MAX_TEXT = 300
 MEDIUM = severity_rank("medium")
@@ -98,6 +100,8 @@ class _Writer:
         self.chains(server)
         self.backdoors(server.backdoors)
         self.impact(server)
+        self.exposure(server)
+        self.mitigations(server)
         self.not_seen(server)
         self.coverage(server.coverage)
 
@@ -110,6 +114,8 @@ class _Writer:
         product = " ".join([server.product or unknown, *update])
         build = f"{self.t('ui.build')} {server.build}" if server.build else self.t("ui.build-unknown")
         page.put(f"{product} · {build}", "  ", "  ")
+        if server.build_precision in ("cu", "least", "product"):
+            page.put(self.catalogue.name("ui.build-precision", server.build_precision), "  ", "  ", "dim")
 
     def verdict(self, server: ServerExamination) -> None:
         verdict, page = server.verdict, self.page
@@ -243,6 +249,60 @@ class _Writer:
             certainty = self.catalogue.name("certainty", item.certainty)
             self.page.item(f"{what}{value} [{certainty}]", indent=4)
         self.more(len(items) - MAX_ITEMS, 4)
+
+    def exposure(self, server: ServerExamination) -> None:
+        """Contradicting builds, the holes that were used here or are used in attacks, and how many others."""
+        page, c = self.page, self.catalogue
+        page.heading(self.t("ui.exposure"))
+        if not server.exposure:
+            page.put(self.t("ui.no-exposure"), "  ", "  ")
+        for text in [self.words(one.text) for one in server.build_history.contradictions[:MAX_ITEMS]]:
+            page.item(text)
+        self.more(len(server.build_history.contradictions) - MAX_ITEMS)
+        found = holes(server, c)
+        shown = together([hole for hole in found if hole.used and hole.entry.windows])[:MAX_HOLES]
+        for group in shown if server.build_history.readings else ():
+            self.hole(group)
+        told = {hole.entry.cve for group in shown for hole in group} if server.build_history.readings else set()
+        others = [hole for hole in found if hole.entry.cve not in told]
+        if others:
+            page.put(self.t("ui.holes-rest", **rest(others)), "  ", "  ", "dim")
+
+    def hole(self, group: Sequence[Hole]) -> None:
+        """Holes of which the same is to be said: their state, when they were open, what that means."""
+        hole, entry = group[0], group[0].entry
+        state = self.catalogue.name("exposure.state", entry.state)
+        alias = f" {entry.alias}" if entry.alias else ""
+        style = {"open": "red", "mitigated": "yellow", "unknown": "magenta"}.get(entry.state, "")
+        spans = [text for text, one in zip(hole.windows, entry.windows, strict=False) if one.state in ("open", "mitigated")]
+        cves = self.listed([one.entry.cve for one in group], 8)
+        self.page.put(f"{cves}{alias}", f"  [{state}] ", "    ", mark=style)
+        if spans:
+            self.page.put(self.listed(spans, 4), "    ", "    ")
+        if entry.state != "closed" or spans:
+            for text in hole.messages[:MAX_ITEMS]:
+                self.page.put(text, "    ", "    ")
+
+    def mitigations(self, server: ServerExamination) -> None:
+        """What stood in the way, with reasons; what is absent or not visible by name only."""
+        page, c = self.page, self.catalogue
+        if not server.mitigations:
+            return
+        page.heading(self.t("ui.mitigations"))
+        ordered = ordered_mitigations(server)
+        for one in ordered:
+            if one.state in ("absent", "not-visible"):
+                continue
+            since = since_text(one, c)
+            name = c.name("exposure.mitigation-name", one.id) + (f" · {since}" if since else "")
+            page.put(name, f"  [{c.name('exposure.mitigation-state', one.state)}] ", "    ")
+            for reason in one.reasons[:MAX_ITEMS]:
+                page.put(shorten(self.words(reason), MAX_TEXT), "    ", "    ", "dim")
+            self.more(len(one.reasons) - MAX_ITEMS, 4)
+        for state, label in (("absent", "ui.mitigations-absent"), ("not-visible", "ui.mitigations-not-visible")):
+            names = [c.name("exposure.mitigation-name", one.id) for one in ordered if one.state == state]
+            if names:
+                page.put(self.listed(names, 20), f"  {self.t(label)}{self.colon}", "    ")
 
     def not_seen(self, server: ServerExamination) -> None:
         self.page.heading(self.t("ui.not-seen"))

@@ -9,6 +9,7 @@ import orjson
 from afterpatch.detect.events.head import Head, data_part, origin_of, record_number
 from afterpatch.detect.events.plan import EventPlan
 from afterpatch.detect.events.program import Program
+from afterpatch.detect.events.watched import watched
 from afterpatch.detect.plane.tally import MAX_RAW, Sample
 from afterpatch.model import EPOCH
 from afterpatch.parsers.events.evtx import Batch
@@ -57,7 +58,7 @@ class Kinds:
 
     def _made(self, head: Head) -> Kind | None:
         origin = origin_of(head)
-        if origin is None or origin.provider.lower() in named_providers():
+        if origin is None or origin.provider.lower() in named_providers() or watched(origin.provider, origin.event_id):
             return None
         program = self._plan.program(origin.channel, int(origin.event_id))
         system = {

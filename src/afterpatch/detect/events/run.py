@@ -113,6 +113,7 @@ def _add(whole: LogScan, part: LogScan) -> None:
         else:
             whole.groups[key] = group
     whole.events += part.events
+    whole.installs += part.installs
 
 
 def cores() -> int:

@@ -20,11 +20,12 @@ from afterpatch.detect.events.head import read_head
 from afterpatch.detect.events.judge import EventJudge
 from afterpatch.detect.events.kinds import Found, Kinds, NoEventError
 from afterpatch.detect.events.plan import EventPlan
-from afterpatch.detect.plane.tally import Hour, LogScan
+from afterpatch.detect.events.watched import MOST_INSTALLS, MOST_VALUE, MOST_VALUES, watched
+from afterpatch.detect.plane.tally import Hour, Install, LogScan
 from afterpatch.evidence import local_path, open_locator
 from afterpatch.model import EvidenceError, Locator
 from afterpatch.parsers.events.evtx import Batch, evtx_batches
-from afterpatch.parsers.events.normal import event_time, from_json
+from afterpatch.parsers.events.normal import DATA, SYSTEM_FIELDS, event_time, from_json
 from afterpatch.parsers.events.reading import HEAD, exported_events, format_of, with_head
 from afterpatch.parsers.events.record import BadEvent, EventRecord
 
@@ -193,6 +194,8 @@ class _Worker:
 
     def _record(self, record: EventRecord) -> None:
         moment = record.time.astimezone(UTC).isoformat() if record.time is not None else ""
+        if watched(record.provider, record.event_id):
+            self._install(record)
         self._seen(moment, record.computer)
         program = self._plan.program(record.channel, record.event_id)
         if not program.candidates:
@@ -203,6 +206,18 @@ class _Worker:
         choice = program.choice(program.anchors.found(orjson.dumps(dict(record.fields))))
         if choice is not None:
             self._judge.record(record, choice.candidates)
+
+    def _install(self, record: EventRecord) -> None:
+        """Keeps an event about an installation or a change of configuration."""
+        if record.time is None:
+            return
+        if len(self._scan.installs) >= MOST_INSTALLS:
+            self._scan.lost["installs"] += 1
+            return
+        fields = record.fields
+        given = fields[DATA].split("\n") if DATA in fields else [fields[name] for name in fields if name not in SYSTEM_FIELDS]
+        values = tuple(value[:MOST_VALUE] for value in (*given[:MOST_VALUES], fields.get("Message", "")))
+        self._scan.installs.append(Install(record.time, record.provider, record.event_id, values))
 
     # Counts
 

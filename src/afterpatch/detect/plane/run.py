@@ -195,6 +195,8 @@ def _add(whole: LogScan, part: LogScan) -> None:
             known.count += hour.count
             known.first, known.last = min(known.first, hour.first), max(known.last, hour.last)
     whole.blocks += [Block(block.line + base, *block[1:]) for block in part.blocks]
+    for basis, marks in part.versions.items():
+        whole.versions.setdefault(basis, []).extend(marks)
     whole.joins |= part.joins
     whole.error = whole.error or part.error
     _add_hits(whole, part, base)

@@ -197,6 +197,23 @@ class Block(NamedTuple):
     fields: int = 0
 
 
+class Install(NamedTuple):
+    """An event about an installation, a crash report or a change of configuration: its values in order, the rendered
+    sentence ("" where there is none) last."""
+
+    time: datetime
+    provider: str
+    event_id: int
+    values: tuple[str, ...]
+
+
+class Mark(NamedTuple):
+    """A row that names the build which wrote it."""
+
+    time: datetime
+    version: str
+
+
 @dataclass(slots=True)
 class LogScan:
     """All that one log (or piece of a big one) gave."""
@@ -211,6 +228,8 @@ class LogScan:
     bad_first: dict[str, int] = field(default_factory=dict)  # reason -> first line
     hours: dict[int, Hour] = field(default_factory=dict)  # hours since 1970
     blocks: list[Block] = field(default_factory=list)
+    versions: dict[str, list[Mark]] = field(default_factory=dict)  # basis of a reading -> rows at the ends of its runs
+    installs: list[Install] = field(default_factory=list)  # event logs: what tells of updates and configuration
     names: Counter[str] = field(default_factory=Counter)  # names of the server that wrote the log
     addresses: Counter[str] = field(default_factory=Counter)  # its own addresses (s-ip)
     joins: set[str] = field(default_factory=set)  # a few request ids, to tell servers apart

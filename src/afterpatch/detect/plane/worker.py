@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -18,6 +20,7 @@ from afterpatch.detect.plane.plan import Plan
 from afterpatch.detect.plane.sheet import Sheet, read_sheet
 from afterpatch.detect.plane.structure import Int
 from afterpatch.detect.plane.tally import Block, Hour, LogScan
+from afterpatch.detect.plane.versions import Versions
 from afterpatch.model import Record
 from afterpatch.parsers.fields import derive
 from afterpatch.parsers.lineparser import LineParser
@@ -40,6 +43,7 @@ class Worker:
         self._last_second = 0
         self._counts = Counts()
         self._named = 0
+        self._versions = Versions(scan, job.kind)
         self._all = job.kind in plan.always  # a rule without necessary literals judges every row
         if job.kind not in SLOW_KINDS:
             self._parser = LineParser(job.kind, self._counts)
@@ -81,6 +85,8 @@ class Worker:
         else:
             scan.records += 1
             self._seen(outcome)
+            if needles is None:
+                self._versions.record(outcome.time, outcome.fields)
             if (needles is None or needles or self._all) and not self._judge.record(outcome, needles):
                 return True
         return False
@@ -129,9 +135,7 @@ class Worker:
         address = view.get("s-ip")
         if address and address[0]:
             self._scan.addresses[address[0][:64]] += 1
-        build = view.get("exchange.build")
-        if build and build[0] and self._scan.blocks and not self._scan.blocks[-1].version:
-            self._scan.blocks[-1] = self._scan.blocks[-1]._replace(version=build[0], date=record.raw[:24])
+        self._versions.record(record.time, record.fields)
         if len(self._scan.joins) < MAX_JOINS:
             self._join(record)
 
@@ -191,6 +195,33 @@ class Worker:
                 walk.flushed += index == walk.flushed
                 walk.waiting[index] = False
         self._flush(walk, end)
+        self._builds(sheet, first, end)
+
+    def _builds(self, sheet: Sheet, first: int, end: int) -> None:
+        """Which build wrote the rows. The column list is that behind the last line; rows it does not fit are passed
+        over."""
+        parser, versions = self._parser, self._versions
+        if first == end or not parser.columns or not self._time_first():
+            return
+        versions.use(parser.columns)
+
+        def cut(index: int) -> tuple[datetime, Sequence[str]] | None:
+            values = parser.split(sheet.raw(index).rstrip(b"\r").decode("ascii"))  # plain: no byte above 127
+            if values is None or len(values) < len(parser.columns):
+                return None
+            return datetime.fromtimestamp(int(sheet.seconds[index]), UTC), values
+
+        start = int(sheet.lines.start[first])
+
+        def around(place: int) -> tuple[datetime, Mapping[str, str]] | None:
+            index = int(np.searchsorted(sheet.lines.end, place + start))
+            found = cut(index) if sheet.plain[index] else None
+            return (found[0], dict(zip(parser.columns, found[1], strict=False))) if found is not None else None
+
+        if versions.reads_rows:
+            rows = np.flatnonzero(sheet.plain[first:end]) + first
+            versions.rows(len(rows), lambda position: cut(int(rows[position])))
+        versions.paths(sheet.data[start : int(sheet.lines.end[end - 1])], around)
 
     def _stands(self, walk: _Walk, index: int) -> bool:
         """Reads a line exactly, unless it is a plain row that was judged before: whether it was accounted for."""
