@@ -1,4 +1,4 @@
-"""Lets the tests beside it import `byhand`, and gives `serverkit` as a fixture."""
+"""Lets the tests beside it import `byhand`, and gives `eventkit` and `serverkit` as fixtures."""
 
 import importlib
 import sys
@@ -14,3 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 def kit() -> ModuleType:
     """The module serverkit.py."""
     return importlib.import_module("serverkit")
+
+
+@pytest.fixture(scope="session")
+def events() -> ModuleType:
+    """The module eventkit.py."""
+    return importlib.import_module("eventkit")
