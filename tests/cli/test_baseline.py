@@ -66,3 +66,11 @@ def test_nothing_to_make_and_bad_use(tmp_path: Path, media: Path, capsys: pytest
     errors = capsys.readouterr().err.strip().split("\n")
     assert len(errors) == 4
     assert all(line.startswith("afterpatch: ") for line in errors)
+
+
+def test_scan_says_when_something_could_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("nothing")
+    assert main(["scan", str(tmp_path / "in"), "--jobs", "1"]) == 0
+    (tmp_path / "in" / "b.zip").write_bytes(b"PK\x03\x04 cut off")
+    assert main(["scan", str(tmp_path / "in"), "--jobs", "1"]) == 3

@@ -20,10 +20,20 @@ from afterpatch.knowledge.baseline import baseline
 from afterpatch.knowledge.indicators import Matcher, carried, load_user
 from afterpatch.model import SEVERITIES, DetectionState, EvidenceSource, Examination, Finding, Notice
 
+# what stands behind these notices was not judged, or not to its end: nothing found is then no answer
+LOST = frozenset(
+    f"notice.{key}"
+    for key in (
+        "unreadable", "damaged", "truncated", "encrypted", "encrypted-collection", "expansion-bound", "container-not-supported",
+        "unsupported-compression", "nested-too-deep", "too-deep", "too-many-files", "too-many-members", "overlapping-member",
+        "odd-name", "partial-upload", "worker-died", "check-failed",
+    )
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """`unread`: files that could not be read."""
+    """`unread`: files that could not be read, or not to their end."""
 
     examination: Examination
     unread: int
@@ -69,12 +79,13 @@ def scan(paths: Sequence[str], options: Options, progress: Progress, *, signatur
 def examination_of(collection: Collection, results: FileResults, notices: Sequence[Notice]) -> ScanResult:
     """The results as an examination without servers."""
     found = sorted({each.finding.id: each.finding for each in results.found}.values(), key=_order)
-    unread = sum(notice.count for notice in results.notices if notice.reason.startswith("notice.unreadable"))
+    everything = {*notices, *results.notices}
+    unread = sum(notice.count for notice in everything if notice.reason.partition(":")[0] in LOST)
     examination = Examination(
         evidence=tuple(EvidenceSource(each.path, each.layout, each.files, each.bytes) for each in collection.sources),
         servers=(),
         detections=_states(found, results.failed),
-        notices=tuple(sorted({*notices, *results.notices})),
+        notices=tuple(sorted(everything)),
         findings=tuple(found),
     )
     return ScanResult(examination, unread, results.interrupted)

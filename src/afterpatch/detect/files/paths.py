@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from afterpatch.detect.files.item import ServerFacts
 from afterpatch.detect.files.metadata import load_data
@@ -102,10 +102,16 @@ ADDED_ROOT = Place("added-web-root", "foreign", web=True)
 def place_of(path: str, facts: ServerFacts) -> Place:
     """The place of a server path: the table first, then the web roots that the server's own configuration names."""
     text = normal(path)
+    return _served(text, _of_table(text), facts.web_roots)
+
+
+@lru_cache(maxsize=4096)
+def _of_table(text: str) -> Place:
+    """The place by the table alone; several checks ask for the same path one after the other."""
     for pattern, place, drive in _table():
         if pattern.fullmatch(text) and (not drive or _below_drive(text)):
-            return _served(text, place, facts.web_roots)
-    return _served(text, ELSEWHERE, facts.web_roots)
+            return place
+    return ELSEWHERE
 
 
 def _below_drive(text: str) -> bool:

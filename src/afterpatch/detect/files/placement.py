@@ -167,8 +167,16 @@ def _tools() -> tuple[tuple[re.Pattern[str], dict[str, str]], ...]:
     return tuple((segment_pattern(row["pattern"]), row) for row in load_data("tools"))
 
 
+@cache
+def _any_tool() -> re.Pattern[str]:
+    """Whether any of the patterns fits: one look for the files that none does."""
+    return re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _row in _tools()), re.DOTALL)
+
+
 def _known_paths(item: FileItem) -> Iterable[FileFinding]:
     text = normal(item.path)
+    if _any_tool().fullmatch(text) is None:
+        return
     for pattern, row in _tools():
         if pattern.fullmatch(text):
             family = row.get("family", "")
