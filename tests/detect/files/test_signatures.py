@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
+import yara_x
 
 from afterpatch.detect.files.item import FileContext, FileFinding
 from afterpatch.detect.files.signatures import SignatureAnalyser, plain, signature_meta
 from afterpatch.detect.files.views import encode_table, permute_table, unpermute
 from afterpatch.detect.yara import compile as compile_module
+from afterpatch.detect.yara import scan as scan_module
 from afterpatch.detect.yara.compile import compile_rules
 
 from .conftest import ASPNET_CLIENT, make_item, unb64
@@ -147,3 +149,37 @@ def test_unwritable_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.Monkey
     rules, notices = compile_rules()
     assert notices == ()
     assert scan(SHELL["path"], content(SHELL), rules)
+
+
+class _Busy:
+    """A scanner that runs out of wall time as often as it is told, without working."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.timeouts = times, [1]
+
+    def set_timeout(self, seconds: int) -> None:
+        self.timeouts.append(seconds)
+
+    def scan(self, _content: bytes) -> object:
+        if self.times:
+            self.times -= 1
+            raise yara_x.TimeoutError("late")
+        return type("Result", (), {"matching_rules": ()})()
+
+
+@pytest.mark.parametrize(("times", "late"), [(0, ()), (1, ()), (2, ("raw",)), (9, ("raw!",))])
+def test_busy_machine_gets_a_second_try_and_no_silence(
+    times: int, late: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = _Busy(times)
+    monkeypatch.setattr(scan_module, "_scanner", lambda _rules, _externals: busy)
+    found, late_views = scan_module.scan_views(compile_rules()[0], [("raw", b"x")], {})
+    assert (found, late_views) == ([], late)
+    assert (scan_module.PATIENT in busy.timeouts) == (times > 0)
+
+
+def test_a_scan_that_never_ends_is_a_failure_not_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_module, "_scanner", lambda _rules, _externals: _Busy(99))
+    context = FileContext(rules=compile_rules()[0])
+    assert list(SignatureAnalyser().analyse(make_item(ASPNET_CLIENT + "a.aspx", b"x"), context)) == []
+    assert [one.detection for one in context.failures] == ["signatures"]

@@ -10,6 +10,7 @@ from functools import partial
 from afterpatch.detect.files.generations import generation_of, repeated
 from afterpatch.detect.files.history import Copy, compare, is_copy, read_copy
 from afterpatch.detect.files.item import CheckFailure, FileContext, FileFinding, FileItem
+from afterpatch.detect.files.joining import join_findings
 from afterpatch.detect.files.registry import ANALYSERS
 from afterpatch.model import EvidenceRef, Finding, Notice, Subject
 
@@ -35,12 +36,15 @@ def guarded(name: str, path: str, context: FileContext, work: Callable[[], Itera
 
 
 def analyse_file(item: FileItem, context: FileContext) -> list[FileFinding]:
-    """All findings about one file, in the order of the analysers. Never raises for what a file holds."""
-    return [
-        finding
-        for analyser in ANALYSERS
-        for finding in guarded(analyser.name, item.path, context, partial(analyser.analyse, item, context))
-    ]
+    """All findings about one file, in the order of the analysers; what several say of one thing is one finding. Never
+    raises for what a file holds."""
+    return join_findings(
+        [
+            finding
+            for analyser in ANALYSERS
+            for finding in guarded(analyser.name, item.path, context, partial(analyser.analyse, item, context))
+        ]
+    )
 
 
 def analyse_server(items: Iterable[FileItem], context: FileContext) -> list[FileFinding]:

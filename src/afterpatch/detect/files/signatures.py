@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
+from afterpatch.detect.files.item import CheckFailure, FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import CheckMeta, excerpt, parse_meta, quoted
 from afterpatch.detect.files.paths import file_name, is_server_page, stem_and_extension
 from afterpatch.detect.files.views import encode_table, narrow, unpermute
@@ -151,7 +151,9 @@ class SignatureAnalyser:
         if context.rules is None or not item.content or context.is_stock(item):
             return
         matches, late = scan_views(context.rules, views_of(item), _externals(item))
-        if late:
+        if any(view.endswith("!") for view in late):
+            context.failures.append(CheckFailure(self.name, item.path, f"the scan ran out of time twice: {', '.join(late)}"))
+        elif late:
             context.notice(item, "", f"notice.signature-timeout: {', '.join(late)}", len(late))
         for match in matches:
             if match.namespace != OURS or match.rule in signature_meta():

@@ -1,4 +1,9 @@
-"""Scans the readings of one file under one budget of time."""
+"""Scans the readings of one file under one budget of time.
+
+YARA-X counts wall time in whole seconds, so on a busy machine a small page can run out of it. Where most of the second
+was spent waiting, the scan is repeated once with more; where the processor was really used, the page is a hostile one,
+and its two ends are scanned.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,9 @@ from typing import Any
 import yara_x
 
 TIMEOUT = 1  # seconds a scan may take; YARA-X knows whole seconds only
-BUDGET = 0.7  # seconds after which no further reading is scanned whole
+PATIENT = 10  # seconds for the one repetition
+WORKED = 0.6  # seconds of processor time after which a late scan is the page's fault
+BUDGET = 0.7  # seconds of processor time after which no further reading is scanned whole
 EDGE = 64 * 1024
 MAX_MATCHES = 64
 
@@ -46,11 +53,27 @@ def _scanner(rules: yara_x.Rules, externals: Mapping[str, str]) -> Any:
     return scanner
 
 
+def _patient(scanner: Any, content: bytes) -> Any:
+    """A scan's result, repeated once where the machine was busy; None where the time ran out."""
+    started = time.thread_time()
+    try:
+        return scanner.scan(content)
+    except yara_x.TimeoutError:
+        if time.thread_time() - started > WORKED:
+            return None
+    scanner.set_timeout(PATIENT)
+    try:
+        return scanner.scan(content)
+    except yara_x.TimeoutError:
+        return None
+    finally:
+        scanner.set_timeout(TIMEOUT)
+
+
 def _scan(scanner: Any, view: str, content: bytes) -> list[Match] | None:
     """Matches, or None where the time ran out."""
-    try:
-        result = scanner.scan(content)
-    except yara_x.TimeoutError:
+    result = _patient(scanner, content)
+    if result is None:
         return None
     found = []
     for rule in result.matching_rules:
@@ -66,17 +89,19 @@ def _ends(content: bytes) -> bytes:
 def scan_views(
     rules: yara_x.Rules, views: Iterable[tuple[str, bytes]], externals: Mapping[str, str]
 ) -> tuple[list[Match], tuple[str, ...]]:
-    """Each rule's first match over the readings (name, bytes) of a file, and the readings that took too long. Of
-    those, and of all after them, only the two ends are scanned: a page does not hide behind its own size."""
+    """Each rule's first match over the readings (name, bytes) of a file, and the readings that took too long: of those,
+    and of all after them, only the two ends are scanned, so that a page does not hide behind its own size. A name with
+    `!` is a reading of which not even the ends could be scanned."""
     scanner = _scanner(rules, externals)
-    started, late = time.monotonic(), []
+    started, late = time.thread_time(), []
     found: dict[tuple[str, str], Match] = {}
     for view, content in views:
-        whole = time.monotonic() - started < BUDGET or len(content) <= 2 * EDGE
+        whole = time.thread_time() - started < BUDGET or len(content) <= 2 * EDGE
         matches = _scan(scanner, view, content) if whole else None
         if matches is None:
-            late.append(view)
-            matches = _scan(scanner, view, _ends(content)) or []
+            matches = _scan(scanner, view, _ends(content))
+            late.append(view if matches is not None else view + "!")
+        matches = matches or []
         for match in matches:
             found.setdefault((match.namespace, match.rule), match)
     return list(found.values()), tuple(late)
