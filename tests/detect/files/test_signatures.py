@@ -91,9 +91,9 @@ def test_plain_reading_joins_words() -> None:
 @pytest.mark.parametrize("filler", [b"<script ", b"<script runat ", b"<input ", b"/*", b'"+"', b"\\u0065", b"<% "])
 def test_hostile_pages_cost_bounded_time(filler: bytes) -> None:
     data = content(SHELL) + filler * (4 * 1024 * 1024 // len(filler))
-    started = time.monotonic()
+    started = time.process_time()
     found = {one.detection for one in scan(ASPNET_CLIENT + "a.aspx", data)}
-    assert time.monotonic() - started < 4  # 2 s alone; the machine may be busy
+    assert time.process_time() - started < 2  # of the processor: the machine may be busy
     assert "AP_Shell_JScript_Eval_Request" in found
 
 
