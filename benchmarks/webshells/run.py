@@ -25,6 +25,7 @@ from afterpatch.detect.pages.page import analyse_page, extension_of
 from afterpatch.detect.pages.verdict import SEVERITY_ORDER, at_least
 from afterpatch.detect.yara.compile import compile_rules
 from afterpatch.model import Artifact, Locator
+from afterpatch.report.catalogue import Catalogue
 
 ASPNET = (".aspx", ".ashx", ".asmx", ".ascx", ".asax", ".master", ".cshtml", ".vbhtml", ".svc", ".soap")
 CLASSIC = (".asp", ".asa", ".cer", ".cdx")
@@ -53,6 +54,12 @@ def pages(folders: Sequence[Path]) -> Iterator[Path]:
 
 
 @cache
+def english() -> Catalogue:
+    """The words of the verdicts."""
+    return Catalogue.load("en")
+
+
+@cache
 def file_context() -> FileContext:
     """The file checks' context with our own signatures and nothing else."""
     return FileContext(rules=compile_rules()[0])
@@ -78,7 +85,7 @@ def judge(path: Path, signatures: bool) -> Row:
     seconds = time.process_time() - started
     first = verdict.flows[0] if verdict.flows else None
     why = f"{first.sink} {first.call} line {first.sink_line} <- {first.source or 'constants'}" if first else "no sink"
-    parts = [why, *verdict.reasons, *verdict.problems]
+    parts = [why, *english().every([*verdict.reasons, *verdict.problems])]
     return Row(path, extension_of(path.name), severity, verdict.server_code, seconds, "; ".join(parts)[:300])
 
 

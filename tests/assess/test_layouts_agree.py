@@ -131,7 +131,7 @@ def test_rows_alone_tell_whose_a_log_is(heap: Path, tmp_path: Path) -> None:
     folder.mkdir()
     for number, path in enumerate(sorted(heap.iterdir(), key=lambda each: each.name[::-1])):
         stock = path.name[2:]
-        name = f"{stock[stock.find('u_ex') if 'u_ex' in stock else 0:].rpartition('.')[0]}.{number}{path.suffix}"
+        name = f"{stock[stock.find('u_ex') if 'u_ex' in stock else 0 :].rpartition('.')[0]}.{number}{path.suffix}"
         shutil.copy2(path, folder / name)
         owner[name] = f"EXCH0{int(path.name[0]) + 1}"
     gathered = gather([str(folder)], Options(jobs=1), Progress())

@@ -33,6 +33,7 @@ from afterpatch.model import (
     Verdict,
     parse_iso,
 )
+from afterpatch.model.messages import PREFIX
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.text import storable
 from afterpatch.report.times import iso
@@ -54,6 +55,9 @@ TEXTS: Mapping[type, frozenset[str]] = {
     TimelineEntry: frozenset({"what"}),
     Verdict: frozenset({"summary", "reasons", "limits"}),
 }
+# Facts of a finding whose values are texts of ours; all other facts are evidence.
+WORDED = frozenset({"reason", "note", "second opinion", "problem"})
+_WORDED_KEYS = ("page.fact.",)
 # Left out where they are unknown: "line|record|offset", and what the contract does not name.
 SPARSE: Mapping[type, frozenset[str]] = {
     EvidenceRef: frozenset({"line", "record", "offset"}),
@@ -96,10 +100,27 @@ def _object(value: Any, english: Catalogue) -> dict[str, Any]:
         one = getattr(value, name)
         if name in sparse and one in (None, "", ()):
             continue
-        if name in texts:
+        if kind is Subject and name == "extra":
+            out.update(_facts(one, english))
+        elif name in texts:
             out.update(_text(name, one, english.notice if kind is Notice else english.words))
         else:
             out[name] = plain(one, english)
+    return out
+
+
+def worded(name: str, value: str, words: Catalogue) -> str:
+    """A fact's value: a message of ours in words, evidence as it is."""
+    ours = name in WORDED or value.startswith(tuple(PREFIX + key for key in _WORDED_KEYS))
+    return words.words(value) if ours and value.startswith(PREFIX) else value
+
+
+def _facts(pairs: tuple[tuple[str, str], ...], english: Catalogue) -> dict[str, Any]:
+    told = [(name, worded(name, value, english)) for name, value in pairs]
+    out: dict[str, Any] = {"extra": [plain(one, english) for one in told]}
+    keys = [storable(value) if text != value else None for (_name, value), (_same, text) in zip(pairs, told, strict=True)]
+    if any(key is not None for key in keys):
+        out["extra_keys"] = keys
     return out
 
 
@@ -124,6 +145,8 @@ def build(kind: type[T], value: Any, where: str) -> T:
     for name, hint in _hints(kind).items():
         if name in value:
             known = _with_keys(value, name) if name in texts else value[name]
+            if kind is Subject and name == "extra":
+                known = _with_fact_keys(value)
             given[name] = _value(hint, known, f"{where}.{name}")
     try:
         return kind(**given)
@@ -139,6 +162,16 @@ def _with_keys(value: Mapping[str, Any], name: str) -> Any:
     if not isinstance(one, list) or not isinstance(keys, list) or len(keys) != len(one):
         return one
     return [text if key is None else key for text, key in zip(one, keys, strict=True)]
+
+
+def _with_fact_keys(value: Mapping[str, Any]) -> Any:
+    pairs, keys = value["extra"], value.get("extra_keys")
+    if not isinstance(pairs, list) or not isinstance(keys, list) or len(keys) != len(pairs):
+        return pairs
+    return [
+        [pair[0], key] if isinstance(key, str) and isinstance(pair, list) and len(pair) == 2 else pair
+        for pair, key in zip(pairs, keys, strict=True)
+    ]
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

@@ -10,6 +10,7 @@ from datetime import datetime
 from afterpatch.model import Chain, DetectionState, EvidenceRef, Finding, Notice, ServerExamination, TimelineEntry
 from afterpatch.model.finding import SEVERITIES, STAGES
 from afterpatch.report.catalogue import Catalogue
+from afterpatch.report.codec import worded
 from afterpatch.report.pictures import severity_of
 from afterpatch.report.text import parse_message, shorten, visible
 
@@ -128,7 +129,7 @@ def _group(
     title = group_title(group, catalogue)
     for finding in group[: MAX_IN_GROUP if index < MAX_GROUPS else 0]:
         own = "" if catalogue.title(finding) == title else shorten(catalogue.title(finding), MAX_VALUE)
-        one = _shown(finding, f"{prefix}f{numbers[id(finding)]}", own)
+        one = _shown(finding, f"{prefix}f{numbers[id(finding)]}", own, catalogue)
         if not budget.take(_texts(one)):
             break
         shown.append(one)
@@ -149,9 +150,9 @@ def group_title(group: Sequence[Finding], catalogue: Catalogue) -> str:
     return catalogue.detection_name(group[0]) or first
 
 
-def _shown(finding: Finding, anchor: str, title: str) -> ShownFinding:
+def _shown(finding: Finding, anchor: str, title: str, catalogue: Catalogue) -> ShownFinding:
     proofs = tuple(_proof(one) for one in finding.evidence[:MAX_PROOFS])
-    return ShownFinding(finding, anchor, title, subject_pairs(finding), proofs, len(finding.evidence) - len(proofs))
+    return ShownFinding(finding, anchor, title, subject_pairs(finding, catalogue), proofs, len(finding.evidence) - len(proofs))
 
 
 def _texts(one: ShownFinding) -> Iterable[str]:
@@ -172,12 +173,13 @@ def _proof(one: EvidenceRef) -> Proof:
     )
 
 
-def subject_pairs(finding: Finding) -> tuple[tuple[str, str], ...]:
+def subject_pairs(finding: Finding, catalogue: Catalogue) -> tuple[tuple[str, str], ...]:
     """Whom a finding is about: (field, value), the known ones only."""
     subject = finding.subject
     names = ("ip", "user", "mailbox", "host", "path", "url", "status", "agent")
     known = [(name, getattr(subject, name)) for name in names]
-    return tuple((shorten(name, 60), shorten(value, MAX_VALUE)) for name, value in (*known, *subject.extra) if value)
+    told = [(name, worded(name, value, catalogue)) for name, value in subject.extra]
+    return tuple((shorten(name, 60), shorten(value, MAX_VALUE)) for name, value in (*known, *told) if value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from afterpatch.detect import pages as pages_package
+from afterpatch.detect.files.driver import as_finding
 from afterpatch.detect.files.item import FileContext, FileItem
 from afterpatch.detect.pages.analyser import PageAnalyser, page_meta
 from afterpatch.detect.pages.catalogue import catalogue
-from afterpatch.detect.pages.grade import EXPLAIN, GRADES
+from afterpatch.detect.pages.grade import GRADES
 from afterpatch.detect.pages.prefilter import may_reach_sink
 from afterpatch.detect.pages.scriptenc import decode_script
-from afterpatch.model import Artifact, Locator
+from afterpatch.model import Artifact, Finding, Locator
+from afterpatch.report.catalogue import Catalogue
+from afterpatch.report.codec import build, plain, worded
+from afterpatch.report.pages import subject_pairs
 
 PAGES = yaml.safe_load((Path(__file__).parent / "data" / "pages.yml").read_text(encoding="utf-8"))["cases"]
 BY_ID = {case["id"]: base64.b64decode(case["page"]) for case in PAGES}
@@ -32,7 +38,7 @@ def test_critical_page_is_one_finding_with_its_flow() -> None:
     (finding,) = PageAnalyser().analyse(item("a.aspx", BY_ID["vb-shell"]), FileContext())
     assert (finding.detection, finding.severity, finding.kind) == ("page-runs-request", "critical", "web-shell")
     assert finding.line == 7
-    assert any(key == "process-start critical" and "(line 7)" in text for key, text in finding.facts)
+    assert any(key == "process-start critical" and "|at=7" in text for key, text in finding.facts)
     assert finding.next_steps
     assert finding.benign
 
@@ -54,7 +60,7 @@ def test_script_library_and_log_are_not_pages() -> None:
 
 def test_disguise_and_end_of_file_are_findings() -> None:
     found = [one.detection for one in PageAnalyser().analyse(item("a.aspx", b"GIF89a" + BY_ID["jscript-eval"]), FileContext())]
-    assert found == ["page-runs-request", "page-disguised"]
+    assert found == ["page-runs-request", "page-disguised"]  # joined where the findings of a file are collected
     cut = [one.detection for one in PageAnalyser().analyse(item("a.aspx", BY_ID["razor-plain"], truncated=True), FileContext())]
     assert cut == ["page-not-fully-read"]
 
@@ -73,7 +79,8 @@ def test_every_sink_kind_is_graded_and_explained(name: str) -> None:
     tables = catalogue(name)
     kinds = {sink.kind for sinks in (*tables.sinks.values(), *tables.assigned.values()) for sink in sinks}
     assert kinds <= set(GRADES)
-    assert kinds <= set(EXPLAIN)
+    for language in ("en", "zh-CN"):
+        assert all(Catalogue.load(language).has(f"page.does.{kind}") for kind in kinds)
 
 
 def test_prefilter_never_stops_a_page_that_must_fire() -> None:
@@ -92,3 +99,30 @@ def test_script_encoder_blocks_are_decoded() -> None:
 def test_chinese_text_inside_an_encoded_block_does_not_lose_the_place() -> None:
     block = "#@~^AAAAAA==" + "\u4e2d\u6587" + "AAAAAA==^#~@"
     assert "\u4e2d\u6587" in decode_script(block)[0]
+
+
+def test_every_text_of_a_verdict_is_in_both_catalogues() -> None:
+    """Keys as the code spells them: whatever `message("page....")` names has words in English and in Chinese."""
+    folder = Path(pages_package.__file__).parent
+    code = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    keys = set(re.findall(r'message\(\s*"(page\.[a-z0-9.-]+)"', code))
+    assert len(keys) > 25
+    for language in ("en", "zh-CN"):
+        catalogue_of = Catalogue.load(language)
+        assert sorted(key for key in keys if not catalogue_of.has(key)) == []
+
+
+def test_facts_of_a_page_are_told_in_the_reader_s_language_and_kept_in_the_document() -> None:
+    page = item("a.aspx", b"GIF89a" + BY_ID["jscript-eval"])
+    finding = as_finding(next(iter(PageAnalyser().analyse(page, FileContext()))), page)
+    chinese = dict(subject_pairs(finding, Catalogue.load("zh-CN")))
+    assert "GIF 图片" in chinese["note"]
+    stored = plain(finding, Catalogue.load("en"))
+    assert any(value == "The page stands inside what begins like a GIF image." for _name, value in stored["subject"]["extra"])
+    assert build(Finding, stored, "finding") == finding
+
+
+def test_evidence_cannot_speak_as_a_text_of_ours() -> None:
+    english = Catalogue.load("en")
+    assert worded("server", "msg:page.reason.tunnel", english) == "msg:page.reason.tunnel"
+    assert worded("note", "plain", english) == "plain"

@@ -36,7 +36,7 @@ def test_flow_tells_source_sink_lines_and_way() -> None:
     assert (flow.sink, flow.severity) == ("process-start", "critical")
     assert "form" in flow.source.lower()
     assert (flow.source_line, flow.sink_line) == (7, 7)
-    assert "line 7" in flow.explanation
+    assert "|at=7" in flow.explanation
     assert verdict.languages == ("vb",)
 
 
@@ -119,7 +119,7 @@ def test_page_under_any_name_is_judged(name: str, case: str) -> None:
 def test_spent_budget_is_told() -> None:
     verdict = analyse_page(*HOSTILE["endless loop"])
     assert not verdict.complete
-    assert any(problem.startswith("budget:") for problem in verdict.problems)
+    assert any(problem.startswith("msg:page.problem.budget") for problem in verdict.problems)
     assert at_least(verdict.severity, "low")
 
 

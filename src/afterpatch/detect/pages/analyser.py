@@ -14,9 +14,12 @@ from afterpatch.detect.files.metadata import CheckMeta, excerpt, parse_meta, quo
 from afterpatch.detect.files.paths import file_name, is_server_page
 from afterpatch.detect.pages.page import analyse_page, extension_of, holds_server_code
 from afterpatch.detect.pages.verdict import Flow, PageVerdict, at_least
+from afterpatch.model import message
 
 PACKAGE = "afterpatch.detect.pages"
 MAX_FLOWS = 5
+# What programmers do, too: no disguise.
+_ORDINARY = frozenset(message(f"page.note.{name}") for name in ("nested-code", "reflection", "by-name"))
 _KINDS = frozenset(("web-file", "suspicious-place", "other"))
 
 
@@ -49,19 +52,18 @@ def _fire(identifier: str, item: FileItem, verdict: PageVerdict, **changes: Any)
 
 def _fact_of(flow: Flow) -> tuple[str, str]:
     way = " -> ".join(f"{step.what} ({step.line})" for step in flow.path)
-    source = f"{flow.source} (line {flow.source_line})" if flow.source else "constants"
-    return (
-        f"{flow.sink} {flow.severity}",
-        excerpt(f"{source} -> {way + ' -> ' if way else ''}{flow.call} (line {flow.sink_line})"),
-    )
+    known = {"call": excerpt(flow.call), "at": flow.sink_line, **({"way": excerpt(way)} if way else {})}
+    if not flow.source:
+        return f"{flow.sink} {flow.severity}", message("page.fact.constants", **known)
+    return f"{flow.sink} {flow.severity}", message("page.fact.flow", source=excerpt(flow.source), line=flow.source_line, **known)
 
 
 def facts_of(verdict: PageVerdict) -> tuple[tuple[str, str], ...]:
     """What made the page suspicious, as facts of a finding."""
     facts = [_fact_of(flow) for flow in verdict.flows[:MAX_FLOWS] if flow.severity != "info"]
-    facts += [("reason", excerpt(reason)) for reason in verdict.reasons]
-    facts += [("note", excerpt(note)) for note in verdict.notes]
-    facts += [("second opinion", excerpt(sentence)) for sentence in verdict.opinion]
+    facts += [("reason", reason) for reason in verdict.reasons]
+    facts += [("note", note) for note in verdict.notes]
+    facts += [("second opinion", sentence) for sentence in verdict.opinion]
     if verdict.languages:
         facts.append(("language", ", ".join(verdict.languages)))
     return tuple(facts)
@@ -103,9 +105,10 @@ class PageAnalyser:
             yield _fire("page-back-door", item, verdict, confidence=verdict.confidence, **known)
         elif at_least(verdict.severity, "medium"):
             yield _fire("page-suspicious", item, verdict, **known)
-        disguise = [note for note in verdict.notes if not note.startswith(("Code stands", "A method", "A function"))]
+        disguise = [note for note in verdict.notes if note not in _ORDINARY]
         if verdict.server_code and disguise:
-            strong = at_least(verdict.severity, "medium") or any("begins like" in note for note in disguise)
+            inside = any(note.startswith(message("page.note.inside")) for note in disguise)
+            strong = inside or at_least(verdict.severity, "medium")
             yield _fire(
                 "page-disguised",
                 item,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.tokens import Token, scan
 from afterpatch.detect.pages.treebase import unescape
+from afterpatch.model import message
 
 PHP_TOKENS = re.compile(
     r"""
@@ -204,8 +205,8 @@ class CReader:
             self.depth -= 1
 
     def too_deep(self) -> None:
-        if "nesting too deep" not in self.program.problems:
-            self.program.problems.append("nesting too deep")
+        if message("page.problem.deep") not in self.program.problems:
+            self.program.problems.append(message("page.problem.deep"))
         self.next()
 
     def statement(self) -> ir.Node | None:
@@ -417,8 +418,8 @@ class CReader:
 
     def opaque(self) -> ir.Node:
         """Too deep: the text up to the end of these brackets."""
-        if "nesting too deep" not in self.program.problems:
-            self.program.problems.append("nesting too deep")
+        if message("page.problem.deep") not in self.program.problems:
+            self.program.problems.append(message("page.problem.deep"))
         start, line = self.at, self.token.line
         self.skip_to(";", ",")
         return ir.Opaque(line, " ".join(token.text for token in self.tokens[start : min(self.at, start + 4000)]))

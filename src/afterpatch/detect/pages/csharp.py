@@ -11,6 +11,7 @@ from tree_sitter import Language, Node
 
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.treebase import TreeReader, unescape
+from afterpatch.model import message
 
 _JUMPS = {"break_statement": "break", "continue_statement": "continue"}
 _TRANSPARENT = (
@@ -574,5 +575,5 @@ def read_csharp(code: str, first_line: int = 1) -> ir.Program:
     reader = CSharpReader(code, first_line)
     root = reader.parse()
     if root.has_error:
-        reader.problem("some C# could not be parsed")
+        reader.problem(message("page.problem.parse", language="C#"))
     return reader.finish(root)

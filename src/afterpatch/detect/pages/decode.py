@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from afterpatch.model import message
+
 MAX_BYTES = 4 * 1024 * 1024
 _SAMPLE = 65536
 _MARKS = (
@@ -21,17 +23,17 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _HEADS = (
-    (b"!BDN", "an Outlook data file (PST)"),
-    (b"\x30\x82", "a DER structure (certificate request)"),
-    (b"GIF8", "a GIF image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\x89PNG", "a PNG image"),
-    (b"BM", "a bitmap image"),
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"Return-Path:", "a mail message"),
-    (b"Received:", "a mail message"),
+    (b"!BDN", "pst"),
+    (b"\x30\x82", "der"),
+    (b"GIF8", "gif"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG", "png"),
+    (b"BM", "bitmap"),
+    (b"%PDF", "pdf"),
+    (b"PK\x03\x04", "zip"),
+    (b"Rar!", "rar"),
+    (b"Return-Path:", "mail"),
+    (b"Received:", "mail"),
 )
 _PAGE = re.compile(rb"<%|<\?(?:php|=)|runat\s{0,4}=|<jsp:|<script\b", re.IGNORECASE)
 _PAGE_TEXT = re.compile(r"<%|<\?(?:php|=)|runat\s{0,4}=|<jsp:", re.IGNORECASE)
@@ -87,9 +89,9 @@ def head_of(data: bytes) -> str:
 
 
 def readings(data: bytes) -> tuple[tuple[Reading, ...], tuple[str, ...]]:
-    """Every plausible reading, likeliest first, at most six, and notes on disguises (English sentences)."""
+    """Every plausible reading, likeliest first, at most six, and notes on disguises (messages)."""
     data = data[:MAX_BYTES]
-    notes = [f"The page stands inside what begins like {what}." for what in (head_of(data),) if what]
+    notes = [message("page.note.inside", format=what) for what in (head_of(data),) if what]
     found: list[Reading] = []
     marked = _marked(data)
     wide = _wide(data)
@@ -97,7 +99,7 @@ def readings(data: bytes) -> tuple[tuple[Reading, ...], tuple[str, ...]]:
         found.append(marked)
     elif wide:
         found.append(Reading(data.decode(wide, "replace"), wide))
-        notes.append(f"The file is {wide.upper()} without a byte order mark.")
+        notes.append(message("page.note.wide", encoding=wide.upper()))
     if not (marked and "\ufffd" not in marked.text[:_SAMPLE]) or _PAGE.search(data):
         found.append(Reading(plain_text(data), "plain"))
     found.extend(_disguised(data, notes))
@@ -116,14 +118,14 @@ def _disguised(data: bytes, notes: list[str]) -> list[Reading]:
         text = _utf7(data)
         if _PAGE_TEXT.search(text):
             found.append(Reading(text, "utf-7", odd=True))
-            notes.append("Parts of the file are UTF-7.")
+            notes.append(message("page.note.utf-7"))
     if _EBCDIC_TAG in data:
         found.append(Reading(data.decode("cp037"), "cp037", odd=True))
-        notes.append("The file is EBCDIC (code page 037).")
+        notes.append(message("page.note.ebcdic"))
     plain = found[0].text if found else plain_text(data)
     if _ESCAPED.search(plain):
         found.append(Reading(unquote(plain), "percent-decoded", odd=True))
-        notes.append("A script stands percent-encoded in the text.")
+        notes.append(message("page.note.percent"))
     return found
 
 

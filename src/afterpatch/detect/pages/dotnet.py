@@ -10,6 +10,7 @@ from afterpatch.detect.pages.calls import CallMachine, short, spell
 from afterpatch.detect.pages.catalogue import Catalogue, Sink
 from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.value import ANCHORED, MAPPED, NUMBER, UNKNOWN, Trace, Value, join_traces, number
+from afterpatch.model import message
 
 CodeReader = Callable[[str, str], ir.Program]
 _CODE_LANGUAGE = {"eval": "jscript", "function": "jscript", "execute": "vbscript", "executeglobal": "vbscript",
@@ -367,7 +368,7 @@ class DotNetMachine(CallMachine):
         self.languages = self.languages | {language}
         self.caseless = self.caseless or language in ("vb", "vbscript")
         try:
-            self.notes.add("Code stands in a string that is built or decoded and then run.")
+            self.notes.add(message("page.note.nested-code"))
             program = self.read(text, language)
             self.load(program)
             result = Value()
@@ -448,7 +449,7 @@ class DotNetMachine(CallMachine):
         fields = holder.fields or {}
         owner, named = fields.get("owner", Value()), fields.get("name", Value())
         if owner.type == "type" and isinstance(owner.const, str) and named.text and not holder.traces:
-            self.notes.add("A method is called by its name in a string (reflection).")
+            self.notes.add(message("page.note.reflection"))
             target = Value(path=self.type_path(owner.const))
             return self.invoke(target, named.text, self.unpacked(arguments[1:2]) or list(arguments[1:]), node)
         if owner.type == "type" and isinstance(owner.const, str) and not named.text and arguments:
@@ -466,7 +467,7 @@ class DotNetMachine(CallMachine):
     def late_bound(self, holder: Value, named: Value, target: Value, rest: Sequence[Value], node: ir.Node) -> Value | None:
         if not named.text or named.traces:
             return None
-        self.notes.add("A method is called by its name in a string (reflection).")
+        self.notes.add(message("page.note.reflection"))
         actual = target if (target.type or target.path) else holder
         if holder.type == "type" and isinstance(holder.const, str):
             com = holder.const.startswith("com:")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from afterpatch.detect.pages.scope import Event
 from afterpatch.detect.pages.value import ANCHORED, BASENAME, BUILT, DECODED, FIXED_END, MAPPED, NUMBER, Trace, Value
 from afterpatch.detect.pages.verdict import Flow, Step, at_least, worst
+from afterpatch.model import message
 
 SCRIPT_ENDS = (
     ".aspx", ".ashx", ".asmx", ".asax", ".ascx", ".asp", ".asa", ".cer", ".cdx", ".cshtml", ".vbhtml", ".svc", ".soap", ".master",
@@ -34,9 +35,6 @@ _RUNS_PROGRAM = re.compile(
 _REMOTE = ("php://input", "php://filter", "data:", "http://", "https://", "ftp://", "expect://", "\\\\", "phar://", "zip://")
 _WRAPPERS = ("compress.zlib://", "compress.bzip2://", "file://", "php://filter", "glob://", "zip://", "data:", "\\\\?")
 _NOT_CODE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ico", ".zip", ".rar", ".tmp", ".pdf", ".mp3")
-_LABEL = {"client": "what the client sends", "upload-name": "a file name the client chose", "download": "what the page downloads",
-    "file": "a file on the server", "database": "a database", "session": "what an earlier request left in the session",
-    "undefined": "a variable that old PHP fills from the request"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,50 +316,19 @@ GRADES: dict[str, Callable[[Event], str]] = {
     "written-page": _fixed("high"),
 }
 
-EXPLAIN = {
-    "code-execution": "runs it as code",
-    "process-start": "starts a program with it",
-    "dynamic-call": "calls a function that is chosen while it runs",
-    "class-build": "builds a class while it runs",
-    "hidden-call": "calls a function whose name is hidden by bitwise operators",
-    "folder-create": "creates a folder",
-    "assembly-load": "loads it as a program library",
-    "reflection": "calls methods of the client's choice",
-    "deserialisation": "turns it into objects, which runs code of the client's choice",
-    "xslt-script": "runs it as a style sheet with script",
-    "virtual-file": "registers pages that exist in memory only",
-    "page-compile": "runs a page of the client's choice",
-    "include": "includes a file of the client's choice as code",
-    "memory": "runs machine code from memory",
-    "file-write": "writes a file",
-    "file-open": "opens a file",
-    "file-read": "reads a file",
-    "file-list": "lists folders or drives",
-    "file-delete": "deletes files",
-    "timestomp": "changes the times of files",
-    "network": "connects to another machine",
-    "listen": "waits for connections",
-    "sql": "sends it to a database as a statement",
-    "secrets": "reads machine keys or other secrets",
-    "registry": "reads or writes the registry",
-    "environment": "reads processes, services or accounts",
-    "account": "creates accounts or sets their passwords",
-    "written-page": "writes a page that is itself a back door",
-}
-
 
 def flow_of(event: Event) -> Flow:
     """One event as a flow with its own severity."""
     severity = GRADES[event.kind](event)
     traces = event.traces()
     main = next((one for one in traces if one.kind == "client"), traces[0] if traces else None)
-    does = EXPLAIN[event.kind]
     if main is None:
-        text = f"{event.call} {does}; nothing the client sends reaches it that could be followed."
+        text = message("page.flow.unfollowed", call=event.call, does=event.kind)
         return Flow("", 0, (), event.kind, event.call, event.line, severity, text)
     steps = tuple(Step(what, line) for what, line in main.steps)
-    what = _LABEL.get(main.kind, main.kind)
-    text = f"The page takes {what} ({main.source}, line {main.line}) and {does} ({event.call}, line {event.line})."
+    text = message(
+        "page.flow.followed", taken=main.kind, source=main.source, line=main.line, does=event.kind, call=event.call, at=event.line
+    )
     return Flow(main.source, main.line, steps, event.kind, event.call, event.line, severity, text)
 
 
@@ -410,40 +377,38 @@ def combinations(
         "file-write", "file-read", "file-list", "file-delete", "file-open", "timestomp", "page-compile", "folder-create",
     }  # fmt: skip
     if len(files) >= 2:
-        found.append(Combination("high", "The client lists, reads, writes or deletes files of its choice: a file manager."))
+        found.append(Combination("high", message("page.reason.file-manager")))
     reads = [event for event in events if event.kind in ("file-read", "file-open")]
     if facts.script_platform and any(path_control(event.roles.get("path", Value())) == "whole" for event in reads):
-        found.append(Combination("high", "The client reads any file it names."))
+        found.append(Combination("high", message("page.reason.reads-any-file")))
     fetched = [event.roles.get("host", Value()) for event in events if event.kind == "network"]
     if facts.script_platform and any(_controlled(host) and ANCHORED not in host.marks for host in fetched):
-        found.append(Combination("high", "The page fetches any address the client names: a proxy into the network."))
+        found.append(Combination("high", message("page.reason.proxy")))
     logged = [e for e in events if e.kind in ("file-write", "file-open") and _PASSWORD.search(_content_sources(e))]
     if logged:
-        found.append(Combination("high", "The page writes a password that it is sent into a file: it collects credentials."))
+        found.append(Combination("high", message("page.reason.collects-passwords")))
     for what in facts.carried:
-        found.append(Combination("high", f"The page carries {what} in a constant."))
+        found.append(Combination("high", message("page.reason.carries", program=what)))
     if facts.reads_client and any(_unfollowed(event, flow) for event, flow in zip(events, all_flows, strict=True)):
         found.append(
             Combination(
                 "high",
-                "The page reads the request, and runs something that is put together while it runs and could not be followed.",
+                message("page.reason.unfollowed"),
             )
         )
     undeclared = {e.kind for e in events if "undefined" in _kinds(e.roles.get("path", Value()).all_traces())}
     if len(undeclared & {"file-write", "file-read", "file-list", "file-delete", "file-open"}) >= 3:
-        found.append(Combination("high", "Files are listed, read and written by variables that old PHP fills from the request."))
+        found.append(Combination("high", message("page.reason.register-globals")))
     tunnel = _tunnel(events) if "network" in controlled else ""
     if tunnel:
-        found.append(Combination(tunnel, "The client chooses a machine and the page connects to it: a tunnel."))
+        found.append(Combination(tunnel, message("page.reason.tunnel")))
     memory = [event for event in events if event.kind == "memory"]
     if len({event.call.rpartition(".")[2].lower() for event in memory}) >= 2:
-        found.append(Combination("high", "The page puts machine code into memory and runs it: a loader."))
+        found.append(Combination("high", message("page.reason.loader")))
     if "network" in present and any(e.kind == "process-start" for e in events) and _socket(events):
-        found.append(Combination("high", "The page joins a network connection to a program: a reverse shell."))
+        found.append(Combination("high", message("page.reason.reverse-shell")))
     if facts.loader_names:
-        found.append(
-            Combination("high", f"The page names functions that switch off security software: {', '.join(facts.loader_names)}.")
-        )
+        found.append(Combination("high", message("page.reason.switches-off", names=", ".join(facts.loader_names))))
     if (
         "sql" in controlled
         and any(
@@ -451,15 +416,15 @@ def combinations(
         )
         and any(flow.sink == "sql" and at_least(flow.severity, "medium") for flow in flows)
     ):
-        found.append(Combination("high", "The client sends whole database statements: a database console."))
+        found.append(Combination("high", message("page.reason.database-console")))
     walked = {event.call.rpartition(".")[2].lower() for event in events if event.kind == "registry"}
     if "getsubkeynames" in walked and walked & {"getvaluenames", "getvalue"}:
-        found.append(Combination("high", "The page walks through the registry."))
+        found.append(Combination("high", message("page.reason.registry")))
     if _drops_and_runs(events):
-        found.append(Combination("high", "The page writes a file and starts it."))
+        found.append(Combination("high", message("page.reason.drops-and-runs")))
     spying = present & {"registry", "environment", "file-list", "timestomp", "secrets", "process-start"}
     if len(spying) >= 3 and controlled:
-        found.append(Combination("high", "The page looks at processes, registry and files and takes orders from the client."))
+        found.append(Combination("high", message("page.reason.spying")))
     return found
 
 

@@ -11,6 +11,7 @@ from afterpatch.detect.pages.catalogue import Catalogue
 from afterpatch.detect.pages.dotnet import own_place
 from afterpatch.detect.pages.fold import METHODS, Fold, as_int, decode_bytes, from_base64
 from afterpatch.detect.pages.value import ANCHORED, MAPPED, NUMBER, Trace, Value, join_traces, number
+from afterpatch.model import message
 
 _IMPLICIT = {
     "request": "httpservletrequest",
@@ -149,7 +150,7 @@ class JavaMachine(CallMachine):
         fields = holder.fields or {}
         owner, named = fields.get("owner", Value()), fields.get("name", Value())
         if named.text and not named.traces and not owner.traces:
-            self.notes.add("A method is called by its name in a string (reflection).")
+            self.notes.add(message("page.note.reflection"))
             first = arguments[0] if arguments else Value()
             rest = list(arguments[1:])
             if len(rest) == 1 and rest[0].fields and rest[0].type.endswith("[]"):

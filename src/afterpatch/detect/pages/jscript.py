@@ -11,6 +11,7 @@ from tree_sitter import Language, Node
 
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.treebase import TreeReader, unescape
+from afterpatch.model import message
 
 _VAR_TYPE = re.compile(r"\b((?:var|const)\s{1,20}\w{1,80})\s{0,20}:\s{0,20}[\w.]{1,80}(?:\[\])?")
 _PARAMETERS = re.compile(
@@ -318,5 +319,5 @@ def read_jscript(code: str, first_line: int = 1) -> ir.Program:
     reader = JScriptReader(code, first_line)
     root = reader.parse()
     if root.has_error:
-        reader.problem("some JScript could not be parsed")
+        reader.problem(message("page.problem.parse", language="JScript"))
     return reader.finish(root)

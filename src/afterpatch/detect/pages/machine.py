@@ -23,20 +23,20 @@ MAX_LOOP = 3000
 MAX_EVENTS = 400
 # How programs begin, as they are and in the spellings that pages carry them in (base64, hexadecimal, BCEL).
 _PROGRAMS = (
-    ("yv66v", "a compiled Java class"),
-    ("cafebabe", "a compiled Java class"),
-    ("CAFEBABE", "a compiled Java class"),
-    ("$$BCEL$$", "a compiled Java class"),
-    ("TVqQ", "a Windows program or library"),
-    ("TVpQ", "a Windows program or library"),
-    ("TVoA", "a Windows program or library"),
-    ("TVqA", "a Windows program or library"),
-    ("4d5a90", "a Windows program or library"),
-    ("4D5A90", "a Windows program or library"),
-    ("0x4d5a", "a Windows program or library"),
-    ("f0VMR", "a Linux program"),
-    ("AAEAAAD/////", "serialised .NET objects"),
-    ("rO0AB", "serialised Java objects"),
+    ("yv66v", "java-class"),
+    ("cafebabe", "java-class"),
+    ("CAFEBABE", "java-class"),
+    ("$$BCEL$$", "java-class"),
+    ("TVqQ", "windows"),
+    ("TVpQ", "windows"),
+    ("TVoA", "windows"),
+    ("TVqA", "windows"),
+    ("4d5a90", "windows"),
+    ("4D5A90", "windows"),
+    ("0x4d5a", "windows"),
+    ("f0VMR", "linux"),
+    ("AAEAAAD/////", "net-objects"),
+    ("rO0AB", "java-objects"),
 )
 _EMBEDDED = re.compile(r"<%|<\?(?:php|=)|:script\b|php\.net/xsl|runat\s{0,4}=", re.IGNORECASE)
 

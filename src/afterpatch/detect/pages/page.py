@@ -33,6 +33,7 @@ from afterpatch.detect.pages.treebase import plain_names
 from afterpatch.detect.pages.value import Value
 from afterpatch.detect.pages.vb import read_vb
 from afterpatch.detect.pages.verdict import PageVerdict, at_least, worst
+from afterpatch.model import message
 
 PHP = frozenset((".php", ".php3", ".php4", ".php5", ".php7", ".phtml", ".pht"))
 JSP = frozenset((".jsp", ".jspx", ".jspf", ".jsw", ".jsv"))
@@ -178,7 +179,7 @@ def _programs(found: Findings, parts: list[Unit], named: str = "") -> list[ir.Pr
         code, undone = plain_names(unit.code)
         found.look(code)
         if undone:
-            found.note(f"{undone} characters of names were written as escapes or hidden characters.")
+            found.note(message("page.note.escaped-names", count=undone))
         if unit.language not in found.languages:
             found.languages.append(unit.language)
         if unit.language == "csharp" and not reaches:
@@ -302,7 +303,7 @@ def _script_events(found: Findings, code: str, language: str) -> list[Event]:
         catalogue("classic" if name == "vbscript" else "dotnet"), found.budget, read_code, languages=frozenset((name,))
     )
     machine.run([read_code(code, name)])
-    found.note("A style sheet in the page holds script.")
+    found.note(message("page.note.style-script"))
     for event in machine.events.values():
         event.roles["embedded"] = Value(const=True)
     return list(machine.events.values())
@@ -326,7 +327,7 @@ def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
     if _CURLED.search(text):
         text = straight_quotes(text)
     if encoded:
-        found.note("Script Encoder blocks were decoded.")
+        found.note(message("page.note.script-encoder"))
     if extension in PHP or (extension not in JSP and _PHP_OPEN.search(text)):
         if extension in PHP and _ASP_TAGS.search(text):
             text = _with_asp_tags(text)
@@ -380,7 +381,7 @@ def analyse_page(name: str, data: bytes) -> PageVerdict:
     if found.budget.spent and severity in ("info", "low") and found.server_code:
         severity = worst(severity, "low")
     for what in sorted(found.budget.spent):
-        found.problem(f"budget: {what}")
+        found.problem(message("page.problem.budget", budget=what))
     followed = bool(flows and flows[0].source)
     return PageVerdict(
         name=name,

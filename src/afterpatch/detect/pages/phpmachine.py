@@ -16,6 +16,7 @@ from afterpatch.detect.pages.phpfold import DECODERS, PHP_FUNCTIONS
 from afterpatch.detect.pages.phplex import lex_php
 from afterpatch.detect.pages.scope import joined
 from afterpatch.detect.pages.value import ANCHORED, BITS, BUILT, MAX_FIELDS, NUMBER, Trace, Value, join_traces
+from afterpatch.model import message
 
 _SUPER = re.compile(r"\$?(_GET|_POST|_REQUEST|_COOKIE|_FILES|_SERVER)$", re.IGNORECASE)
 _EVAL_MODIFIER = re.compile(r"^\s*([^\w\s\\])(?:.*)\1?[a-zA-Z]*e[a-zA-Z]*\s*$", re.DOTALL)
@@ -266,7 +267,7 @@ class PhpMachine(CallMachine):
             if re.fullmatch(r"\w{1,80}", name):
                 if BITS in value.marks:
                     self.event("hidden-call", name, node.line, {"callable": value})
-                self.notes.add("A function is called by its name in a string.")
+                self.notes.add(message("page.note.by-name"))
                 return self.invoke(Value(), name, arguments, node)
         data = arguments[0] if arguments else Value()
         for one in arguments[1:6]:
@@ -480,7 +481,7 @@ class PhpMachine(CallMachine):
             return
         self.budget.layers -= 1
         try:
-            self.notes.add("Code stands in a string that is built or decoded and then run.")
+            self.notes.add(message("page.note.nested-code"))
             program = self.read(_as_php(text), "php")
             self.load(program)
             self.nested(program.statements)

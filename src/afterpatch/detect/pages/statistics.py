@@ -10,6 +10,8 @@ import math
 import re
 from collections import Counter
 
+from afterpatch.model import message
+
 MAX_TEXT = 400_000
 MAX_WORD_BENIGN = 2500
 MIN_ENTROPY = 5.85
@@ -35,13 +37,13 @@ def opinion(code: str) -> tuple[str, ...]:
     found: list[str] = []
     longest = max((len(match.group(0)) for match in _WORD.finditer(code)), default=0)
     if longest > MAX_WORD_BENIGN:
-        found.append(f"The longest word of the code has {longest} characters.")
+        found.append(message("page.opinion.word", count=longest))
     packed = max((len(match.group(1)) for match in _STRING.finditer(code)), default=0)
     if packed and _RUN.search(code):
-        found.append(f"A string of {packed} letters and digits stands beside a call that runs code.")
+        found.append(message("page.opinion.packed", count=packed))
     value = entropy(code)
     if value > MIN_ENTROPY and _CONVERT.search(code):
-        found.append(f"The code has {value:.2f} bits a character, as packed code has.")
+        found.append(message("page.opinion.entropy", bits=f"{value:.2f}"))
     return tuple(found)
 
 

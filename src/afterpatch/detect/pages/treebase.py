@@ -11,6 +11,7 @@ from tree_sitter import Language, Node, Parser
 
 from afterpatch.detect.pages.ir import MAX_DEPTH, Block, Function, Lit, Name, Op, Opaque, Program
 from afterpatch.detect.pages.ir import Node as Code
+from afterpatch.model import message
 
 MAX_NODES = 50_000
 MAX_PARSE_CALLS = 30_000  # one call for a hundred of the parser's steps
@@ -101,7 +102,7 @@ class TreeReader:
         except ValueError:  # stopped
             tree = None
         if tree is None:
-            self.problem("code parser gave up")
+            self.problem(message("page.problem.gave-up"))
             return Parser(self.language).parse(b"").root_node
         return tree.root_node
 
@@ -126,7 +127,7 @@ class TreeReader:
         if self.nodes > MAX_NODES or self.depth >= MAX_DEPTH:
             if self.nodes <= MAX_NODES and len(self.later) < 200:
                 self.later.append(node)
-            self.problem("nesting too deep" if self.nodes <= MAX_NODES else "too much code")
+            self.problem(message("page.problem.deep") if self.nodes <= MAX_NODES else message("page.problem.much"))
             return Opaque(self.line(node), self.text(node)[:20_000])
         self.depth += 1
         try:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.vbexpr import ENDERS, MAX_DEPTH, MODIFIERS, PLAIN_ENDS, VbExpressions
+from afterpatch.model import message
 
 _DECLARING = frozenset(("auto", "ansi", "unicode", "function", "sub", "lib", "alias", "ptrsafe"))
 
@@ -43,8 +44,8 @@ class VbReader(VbExpressions):
 
     def flat(self) -> list[ir.Node]:
         """Too deep: the words that open blocks are skipped, expressions are read."""
-        if "nesting too deep" not in self.program.problems:
-            self.program.problems.append("nesting too deep")
+        if message("page.problem.deep") not in self.program.problems:
+            self.program.problems.append(message("page.problem.deep"))
         if self.word(
             "if", "while", "do", "for", "with", "select", "sub", "function", "else", "elseif", "end", "loop", "next", "wend"
         ):
