@@ -358,7 +358,7 @@ def _unfollowed(event: Event, flow: Flow) -> bool:
         return False
     values = [value for role, value in event.roles.items() if role == wanted]
     return any(
-        not value.known and not value.head and not value.path and value.fields is None and NUMBER not in value.marks
+        not value.known and not value.head and not value.path and value.type != "processstartinfo" and NUMBER not in value.marks
         for value in values
     )
 

@@ -174,10 +174,14 @@ class Machine(Memory):
             if not self.truth(test.const) and not (node.post and not turns):
                 if not turns and not self.frame.concrete:
                     break  # the constant may be one of several
+                if turns and not self.frame.concrete and _branches(node.body):
+                    self.explore(node.body)
                 return ""
             turns += 1
             jump = self.turn(node.body)
             if jump in ("return", "break"):
+                if not self.frame.concrete and _branches(node.body):
+                    self.explore(node.body)
                 return jump if jump == "return" else ""
             for step in node.step:
                 self.ev(step)
@@ -190,13 +194,29 @@ class Machine(Memory):
             self.weakly(node.step)
         return ""
 
+    def explore(self, body: Sequence[ir.Node]) -> None:
+        """A loop over states ended as its constants said; the states that were not met are looked at too. What was
+        computed stays, what came from the client is added."""
+        scopes = [self.frame.locals, self.globals]
+        before = [dict(scope) for scope in scopes]
+        for _again in range(3):
+            self.weakly(body)
+        for scope, kept in zip(scopes, before, strict=True):
+            for key, old in kept.items():
+                new = scope.get(key)
+                if new is not None and new is not old and old.known:
+                    traces = join_traces(old.traces, new.traces)
+                    scope[key] = Value(
+                        old.const, traces, old.type, old.path, old.fields, old.marks, old.head, old.tail, old.function
+                    )
+
     def forget(self, body: Sequence[ir.Node]) -> None:
         """A loop was left early: what it was building is unknown, but known to be built."""
         for statement in body:
             if isinstance(statement, ir.Assign) and isinstance(statement.target, ir.Name):
                 old = self.ev(statement.target)
                 self.store_name(statement.target.id, Value(traces=old.traces, marks=frozenset((BUILT,))))
-            elif isinstance(statement, ir.Block):
+            elif isinstance(statement, ir.Block | ir.Loop | ir.ForEach):
                 self.forget(statement.body)
             elif isinstance(statement, ir.If):
                 self.forget(statement.then)

@@ -27,7 +27,7 @@ from afterpatch.detect.pages.razor import lex_razor, lex_razor_vb
 from afterpatch.detect.pages.scope import Event
 from afterpatch.detect.pages.scriptenc import decode_script
 from afterpatch.detect.pages.statistics import opinion, raises
-from afterpatch.detect.pages.stitch import Unit, add_whole, language_of, units, whole_unit
+from afterpatch.detect.pages.stitch import Unit, add_whole, language_of, speaks_vb, units, whole_unit
 from afterpatch.detect.pages.textual import straight_quotes, textual_events
 from afterpatch.detect.pages.treebase import plain_names
 from afterpatch.detect.pages.value import Value
@@ -349,7 +349,7 @@ def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
         default = "vb" if extension == ".vbhtml" else ""
         if extension in ASPNET:
             _judge_dotnet(found, page, False, default)
-            if found.languages == ["vb"] and not page.directive("language") and _CLASSIC.search(text):  # ASP by another name
+            if extension not in RAZOR and not page.directive("language") and _CLASSIC.search(text) and speaks_vb(page):
                 _judge_dotnet(found, page, True)
         else:  # of another name nobody knows which engine runs it: `.config` and pictures are mapped to either
             _judge_dotnet(found, page, True)

@@ -130,6 +130,12 @@ def guess(code: str, asp: bool = False) -> str:
     return "vb" if vb > csharp else "csharp"
 
 
+def speaks_vb(page: Page) -> bool:
+    """Whether the code reads like VBScript, whatever the page's name says."""
+    body = "\n".join(one.text for one in page.segments)[:200_000]
+    return (found := len(_VB.findall(body))) >= 3 and found > len(_CSHARP.findall(body))
+
+
 def language_of(name: str) -> str:
     """Our name of a language, "" where unknown."""
     return NAMES.get(name.strip().lower(), "")
