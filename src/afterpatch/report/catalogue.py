@@ -32,7 +32,8 @@ _NAMED = {
     "name": "chain.{}.name", "chain": "chain.{}.name", "chains": "chain.{}.name", "stage": "stage.{}",
     "artifact": "artifact.{}", "artifacts": "artifact.{}", "kind": "backdoor.kind.{}", "kinds": "backdoor.kind.{}",
     "severity": "severity.{}", "confidence": "confidence.{}", "state": "backdoor.state.{}",
-    "format": "page.format.{}", "program": "page.program.{}", "does": "page.does.{}", "budget": "page.budget.{}", "taken": "page.taken.{}",
+    "format": "page.format.{}", "program": "page.program.{}", "does": "page.does.{}",
+    "budget": "page.budget.{}", "taken": "page.taken.{}",
     "question": "question.{}", "cause": "gap.{}", "type": "indicator.type.{}",
 }  # fmt: skip
 
