@@ -87,6 +87,7 @@ def test_a_field_the_event_lacks_is_absent(kit: ModuleType) -> None:
     assert hits(kit, text, security(CommandLine="a"), security(CommandLine="b", TargetUserName="")) == 2
     for written, wanted in (("null", 1), ("'*'", 0), ("''", 0), ("'?*'", 0)):
         assert hits(kit, rule(f"s: {{TargetUserName: {written}}}\ncondition: s"), security(CommandLine="a")) == wanted
+    assert hits(kit, rule("s: {TargetUserName|exists: true}\ncondition: s"), security(TargetUserName="")) == 1
     for written, wanted in (("true", 0), ("false", 1)):
         assert hits(kit, rule(f"s: {{TargetUserName|exists: {written}}}\ncondition: s"), security(CommandLine="a")) == wanted
 

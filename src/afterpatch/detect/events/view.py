@@ -93,6 +93,7 @@ class EventView:
     `system`: what is known of its system part; all else is asked of the whole record, made when it is first needed."""
 
     __slots__ = ("_cache", "_layout", "_make", "_near", "_record", "_system")
+    leaves_out = True
 
     def __init__(
         self,

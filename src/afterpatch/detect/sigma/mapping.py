@@ -15,7 +15,7 @@ import yaml
 
 from afterpatch.detect.sigma.model import RAW, All, Item, LogSource, Node, Not, Part, Some, Text, Value
 from afterpatch.detect.sigma.text import tidy
-from afterpatch.detect.sigma.view import FieldView
+from afterpatch.detect.sigma.view import FieldView, leaves_out
 
 EVENT_LOG = "event-log"
 PLAIN, ADJACENT, DECODED, COMPUTED = "plain", "adjacent", "decoded", "computed"
@@ -143,6 +143,11 @@ class MappedView:
         self._base = base
         self._table = mapping.table_for(kind, base)
         self._cache: dict[str, tuple[str, ...] | None] = {}
+
+    @property
+    def leaves_out(self) -> bool:
+        """As the record's own view."""
+        return leaves_out(self._base)
 
     def get(self, name: str) -> tuple[str, ...] | None:
         """The values of a field, see FieldView. All is unknown where the log source does not serve the record."""

@@ -24,7 +24,7 @@ from afterpatch.detect.sigma.model import (
     Text,
     Value,
 )
-from afterpatch.detect.sigma.view import FieldView
+from afterpatch.detect.sigma.view import FieldView, leaves_out
 
 JUDGED = 65_536
 Truth = bool | None
@@ -84,7 +84,7 @@ def _group(group: Sequence[Value], field: str, view: FieldView) -> Truth:
     result: Truth = False
     for value in group:
         if isinstance(value, Exists):
-            result = either(result, (len(actual) > 0 and actual[0] != "") == value.wanted)
+            result = either(result, _there(actual, view) == value.wanted)
             continue
         if isinstance(value, FieldRef) and view.get(value.field) is None:
             result = either(result, None)
@@ -93,6 +93,13 @@ def _group(group: Sequence[Value], field: str, view: FieldView) -> Truth:
         for text in actual:
             result = either(result, _value(value, text, view))
     return result
+
+
+def _there(actual: Sequence[str], view: FieldView) -> bool:
+    """Presence; where every record has every field, a value."""
+    if len(actual) == 0:
+        return False
+    return leaves_out(view) or actual[0] != ""
 
 
 def lowered(text: str) -> str:

@@ -14,7 +14,7 @@ from ahocorasick_rs import AhoCorasick
 from afterpatch.detect.sigma.model import ANY, Cidr, Compare, Exists, FieldRef, Regex, Text, Value
 from afterpatch.detect.sigma.regex import MAX_VALUE, regex_searcher
 from afterpatch.detect.sigma.text import fold, matcher
-from afterpatch.detect.sigma.view import FieldView
+from afterpatch.detect.sigma.view import FieldView, leaves_out
 
 
 @dataclass(slots=True)
@@ -226,6 +226,12 @@ def _texts(texts: Sequence[Text]) -> list[Test]:
     return tests
 
 
+def exists(values: tuple[str, ...], view: FieldView) -> bool:
+    """Whether a field is there (specification 2.1.0: not its value counts). Text logs have a column for every field: there
+    an empty one is none."""
+    return bool(values) and (leaves_out(view) or values[0] != "")
+
+
 def _single(value: Value, limits: Limits) -> Test:
     if isinstance(value, Regex):
         return _regex(value, limits)
@@ -237,7 +243,7 @@ def _single(value: Value, limits: Limits) -> Test:
     if isinstance(value, Compare):
         return lambda values, _view: any(compare(value, text) for text in values)
     if isinstance(value, Exists):
-        return lambda values, _view: bool(values and values[0]) is value.wanted
+        return lambda values, view: exists(values, view) is value.wanted
     return lambda values, _view: not values or "" in values
 
 

@@ -16,6 +16,12 @@ class FieldView(Protocol):
     def get(self, name: str) -> tuple[str, ...] | None: ...
 
 
+def leaves_out(view: object) -> bool:
+    """Whether a record without a value leaves the field out: then an empty field is there, and exists. Views of such
+    records say so by `leaves_out`; text logs have a column for every field."""
+    return getattr(view, "leaves_out", False) is True
+
+
 class DictView:
     """A record given as a dictionary. `carried`: names the log can carry though this record has no value for them.
     Keywords are searched in `raw`, or in every value where there is no raw text."""
