@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
+from afterpatch.detect.sigma.load import load_content
 from afterpatch.hunt import FORMATS, HuntOptions, HuntResult, hunt, render, summarise
+from afterpatch.hunt.levels import from_level
 from afterpatch.hunt.render import cell
 from afterpatch.model import EvidenceError
 from afterpatch.report.run import RunInfo
@@ -182,6 +184,50 @@ def test_since_and_until(folders: tuple[Path, Path]) -> None:
     found = hunt([str(folders[0])], [str(folders[1])], options)
     assert [hit.record for hit in found.hits] == [5]
     assert [one.title for one in found.examination.findings] == ["Command program"]
+
+
+def test_rules_from_a_level_on(folders: tuple[Path, Path]) -> None:
+    found = hunt([str(folders[0])], [str(folders[1])], HuntOptions(jobs=1, level="high"))
+    assert {one.severity for one in found.examination.findings} <= {"high", "critical"}
+    every = hunt([str(folders[0])], [str(folders[1])], HuntOptions(jobs=1, level="info"))
+    assert every.hits == hunt([str(folders[0])], [str(folders[1])], HuntOptions(jobs=1)).hits
+    assert len(found.hits) < len(every.hits)
+
+
+LEVELLED = """
+title: Base
+name: base
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4688}, condition: s}
+level: high
+---
+title: Low
+correlation: {type: event_count, rules: [base], group-by: [host.name], timespan: 1h, condition: {gte: 2}}
+level: low
+---
+title: Alone
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4688}, condition: s}
+---
+title: Other
+name: other
+logsource: {product: windows, service: security}
+detection: {s: {EventID: 4624}, condition: s}
+level: low
+---
+title: High
+correlation: {type: event_count, rules: [other], group-by: [host.name], timespan: 1h, condition: {gte: 2}}
+level: critical
+"""
+
+
+def test_a_level_keeps_what_correlations_look_at() -> None:
+    """A base rule is nothing for itself, whatever its level, and stays where a correlation that stays needs it."""
+    rules = load_content([("r.yml", LEVELLED.encode())])
+    kept = from_level(rules, "medium")
+    titles = [one.title for one in kept.rules] + [one.title for one in kept.correlations]
+    assert sorted(titles) == ["Alone", "High", "Other"]
+    assert from_level(rules, "") is rules
 
 
 def test_our_own_rules_are_taken_where_none_are_given(tmp_path: Path) -> None:

@@ -157,6 +157,7 @@ def _add_hunt(commands: Commands) -> None:
     parser.add_argument("paths", nargs="+", metavar="LOGS", help="event logs (.evtx, exports), text logs, folders, archives")
     parser.add_argument("--rules", metavar="DIR", action="append", default=[], help="Sigma rules (default: the shipped ones)")
     parser.add_argument("--shipped", action="store_true", help="the shipped rules too, beside those of --rules")
+    parser.add_argument("--min-level", choices=SEVERITIES, default="", help="only rules from this severity on (default: all)")
     parser.add_argument("--json", metavar="FILE", help="the findings as a document; .jsonl: one a line; - for stdout")
     parser.add_argument("--csv", metavar="FILE", help="the findings as a table; - for stdout")
     parser.add_argument("--timeline", metavar="FILE", help="every hit in the order of time: CSV, or .jsonl; - for stdout")

@@ -24,7 +24,7 @@ def run_hunt(arguments: argparse.Namespace) -> int:
     refuse_inside([path for path, _format in outputs], arguments.paths)
     started = datetime.now(UTC)
     line = ProgressLine(wording(arguments.lang).text)
-    asked = HuntOptions(since=options.since, until=options.until, jobs=options.jobs, shipped=arguments.shipped)
+    asked = HuntOptions(options.since, options.until, options.jobs, arguments.shipped, arguments.min_level)
     try:
         result = hunt(arguments.paths, options.rules, asked, line.step)
     finally:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from afterpatch.assess.findings import LEVELS, merged_groups, subject_of, techniques
+from afterpatch.assess.findings import merged_groups, subject_of, techniques
 from afterpatch.detect.plane.tally import Event, Group, LogScan
 from afterpatch.detect.sigma.correlate import CorrelationEvent, correlate, standalone
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.detect.sigma.model import Correlation, Rule, RuleSet
+from afterpatch.hunt.levels import level_of
 from afterpatch.model import EPOCH, SEVERITIES, Artifact, EvidenceRef, Finding
 
 MAX_DETAIL = 240
@@ -41,10 +42,6 @@ def _rules(rules: RuleSet) -> dict[str, Rule | Correlation]:
     return {rule.id: rule for rule in every}
 
 
-def _level(rule: Rule | Correlation) -> str:
-    return LEVELS.get(rule.header.level, "medium")
-
-
 def hits_of(
     artifacts: Sequence[Artifact],
     scans: Mapping[int, LogScan],
@@ -71,7 +68,7 @@ def _hit(event: Event, time: datetime | None, rule: Rule | Correlation, path: st
     number = fields.get("event.id", "")
     return Hit(
         time=time,
-        level=_level(rule),
+        level=level_of(rule),
         detection=rule.id,
         title=rule.title,
         host=fields.get("host.name") or fields.get("ServerHostName") or name,
@@ -146,7 +143,7 @@ def _finding(rule: Rule | Correlation, group: Group, artifacts: Sequence[Artifac
         id=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16],
         detection=rule.id,
         title=rule.title,
-        severity=_level(rule),
+        severity=level_of(rule),
         confidence=rule.keys.confidence,
         stage=rule.keys.stage,
         chain=rule.keys.chain,

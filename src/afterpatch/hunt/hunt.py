@@ -18,6 +18,7 @@ from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.detect.sigma.model import Correlation, Rule, RuleSet
 from afterpatch.evidence import collect
 from afterpatch.hunt.findings import Hit, findings_of, hits_of
+from afterpatch.hunt.levels import from_level
 from afterpatch.model import Artifact, DetectionState, EvidenceSource, Examination, Notice
 from afterpatch.parsers.events import tell_events
 from afterpatch.parsers.formats import kinds
@@ -32,12 +33,13 @@ TOLD = (
 @dataclass(frozen=True, slots=True)
 class HuntOptions:
     """`since` and `until` are aware UTC times; `jobs` 0: as many as there are cores; `shipped`: the rules that come with
-    the program too (they are taken alone where no folder is given)."""
+    the program too (they are taken alone where no folder is given); `level`: rules from this severity on, "" all."""
 
     since: datetime | None = None
     until: datetime | None = None
     jobs: int = 0
     shipped: bool = False
+    level: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,10 @@ class _Rules:
     """Makes rules and plans, also again in a worker that could not inherit them."""
 
     folders: tuple[str, ...]
+    level: str = ""
 
     def load(self) -> tuple[RuleSet, tuple[CompiledRule, ...]]:
-        rules = load_rules_cached([Path(folder) for folder in self.folders])
+        rules = from_level(load_rules_cached([Path(folder) for folder in self.folders]), self.level)
         return rules, compile_rules(rules, applicable_only=True)
 
     def told(self, rules: RuleSet) -> dict[str, tuple[str, ...]]:
@@ -100,7 +103,7 @@ def hunt(
 
     `progress` is told the bytes that are done."""
     options = options or HuntOptions()
-    made = _Rules((*_shipped(options, rules_dirs), *rules_dirs))
+    made = _Rules((*_shipped(options, rules_dirs), *rules_dirs), options.level)
     collection = collect(paths)
     rules, compiled = made.load()
     artifacts = tell_events(collection.artifacts)
