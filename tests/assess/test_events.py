@@ -152,3 +152,11 @@ def test_one_chain_of_events_and_text_logs(
         } <= named  # fmt: skip
         assert doors(server)[PAGE] == ("web-shell", "present")
         assert [(each["what"], each["value"]) for each in server["impact"]["hosts"]] == [("host", "FILE01")]
+        steps = {each["what"]: each for each in chain["steps"] if each.get("proofs")}
+        started = steps["Exchange's web worker started a command program"]
+        proofs = [started["evidence"], *started["proofs"]]
+        assert [proof["record"] for proof in proofs if "record" in proof]
+        assert any("antSword" in proof["raw"] and "Kx7Qm2Za.aspx" in proof["raw"] for proof in proofs)
+        script = next(each for each in steps.values() if "ECPServer" in str(each))
+        assert {"record" in proof for proof in (script["evidence"], *script["proofs"])} == {True, False}
+        assert len(script["findings"]) == (3 if server is binary else 2)  # panel, management log, directory: one act

@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 from afterpatch.assess.findings import Hit
+from afterpatch.assess.proofs import Step, proved, step_of
 from afterpatch.model import STAGES, Actor, Chain, Finding, TimelineEntry, stage_rank, to_iso
 from afterpatch.model.shipped import shipped_yaml
 
@@ -17,6 +18,7 @@ JOIN = timedelta(minutes=5)  # how far rows of a back-end log may lie from front
 LOOKING_ROLES = frozenset(("scanner", "admin"))
 GENERIC = frozenset(("", "web-shell", "iis-persistence", "mail-theft", "tampering", "post-exploitation"))
 MAX_STEPS = 200
+SHOWN_ROWS = 3  # of one finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +177,14 @@ def _actor(party: _Party) -> Actor:
 
 
 def _steps(hits: Sequence[Hit]) -> list[TimelineEntry]:
-    """What was done, step by step, in the order of time."""
-    entries = []
-    for hit in hits:
-        for position, sample in enumerate(hit.group.samples.kept[:3]):
-            if hit.finding.time is None:
-                continue
-            proof = hit.finding.evidence[position] if position < len(hit.finding.evidence) else None
-            entries.append(TimelineEntry(sample.time, hit.finding.title, hit.finding.subject, (hit.finding.id,), proof))
-    return sorted(entries, key=lambda entry: (entry.time, entry.findings))[:MAX_STEPS]
+    """What was done, step by step, in the order of time; what several logs tell of one act is one step."""
+    steps = [step for hit in hits if hit.finding.time is not None for step in _of_hit(hit)]
+    shown = [step for position, step in steps if position < SHOWN_ROWS]
+    return proved(shown, [step for _position, step in steps if step.request])[:MAX_STEPS]
+
+
+def _of_hit(hit: Hit) -> Iterable[tuple[int, Step]]:
+    for position, sample in enumerate(hit.group.samples.kept):
+        proof = hit.finding.evidence[position] if position < len(hit.finding.evidence) else None
+        entry = TimelineEntry(sample.time, hit.finding.title, hit.finding.subject, (hit.finding.id,), proof)
+        yield position, step_of(entry, hit)

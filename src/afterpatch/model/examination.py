@@ -111,13 +111,14 @@ class Answerable:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One moment. `what` is a title; `evidence` the raw line behind it."""
+    """One moment. `what` is a title; `evidence` the raw line behind it, `proofs` what other logs say of the same act."""
 
     time: datetime
     what: str
     subject: Subject = field(default_factory=Subject)
     findings: tuple[str, ...] = ()
     evidence: EvidenceRef | None = None
+    proofs: tuple[EvidenceRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ _WORDED_KEYS = ("page.fact.",)
 SPARSE: Mapping[type, frozenset[str]] = {
     EvidenceRef: frozenset({"line", "record", "offset"}),
     Subject: frozenset({"agent", "mailbox", "status", "extra"}),
+    TimelineEntry: frozenset({"proofs"}),
 }
 _NOTHING: frozenset[str] = frozenset()
 
