@@ -160,3 +160,34 @@ def test_one_chain_of_events_and_text_logs(
         script = next(each for each in steps.values() if "ECPServer" in str(each))
         assert {"record" in proof for proof in (script["evidence"], *script["proofs"])} == {True, False}
         assert len(script["findings"]) == (3 if server is binary else 2)  # panel, management log, directory: one act
+
+
+def test_coverage_by_channel(events: ModuleType, examine: Examine, tmp_path: Path) -> None:
+    """First, last and missing numbers of each channel; what is not there is named."""
+    many = [events.security(f"03-05 0{number // 60}:{number % 60:02d}:00", 4634, TargetUserName="x") for number in range(120)]
+    whole = [*range(1000, 1050), *range(1057, 1127)]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "Security.evtx").write_bytes(events.evtx_bytes(many, numbers=whole))
+    ran = examine(tmp_path / "in", tmp_path / "case", "--report", str(tmp_path / "r.html"))
+    (row,) = [each for each in ran.server["coverage"] if each["artifact"] == "event-log"]
+    (channel,) = row["channels"]
+    assert (channel["channel"], channel["records"], channel["missing"]) == ("Security", 120, 7)
+    assert (channel["first"], channel["last"]) == ("2021-03-05T00:00:00Z", "2021-03-05T01:59:00Z")
+    (found,) = [each for each in ran.server["findings"] if each["detection"] == "missing-event-records"]
+    assert (found["count"], found["severity"], found["confidence"]) == (7, "medium", "low")
+    reach = next(each for each in ran.server["answerable"] if "take" in each["question"])
+    lacking = " ".join(reach["missing"])
+    assert "the System event log" in lacking
+    assert "the MSExchange Management event log" in lacking
+    assert "the Security event log" not in lacking
+    assert "7 records missing" in ran.out
+    assert "7 records missing" in (tmp_path / "r.html").read_text()
+
+
+def test_a_selection_of_events_lacks_no_records(events: ModuleType, examine: Examine, tmp_path: Path) -> None:
+    some = [events.security(f"03-05 00:{number:02d}:00", 4634, TargetUserName="x") for number in range(60)]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.evtx").write_bytes(events.evtx_bytes(some, numbers=[number * 3 + 1 for number in range(60)]))
+    ran = examine(tmp_path / "in", tmp_path / "case")
+    (row,) = [each for each in ran.server["coverage"] if each["artifact"] == "event-log"]
+    assert [each["missing"] for each in row["channels"]] == [None]

@@ -12,6 +12,7 @@ from afterpatch.assess.chains import build_chains
 from afterpatch.assess.coverage import kind_coverage
 from afterpatch.assess.detections import Loaded
 from afterpatch.assess.doubles import in_shadow
+from afterpatch.assess.eventcoverage import channel_coverage
 from afterpatch.assess.eventdoors import event_doors
 from afterpatch.assess.eventlinks import attached
 from afterpatch.assess.exposure import ServerExposure, attempts_of, history_entry, server_exposure
@@ -40,6 +41,7 @@ from afterpatch.assess.timeline import build_timeline
 from afterpatch.assess.verdict import judge
 from afterpatch.detect.files.item import Inventory
 from afterpatch.detect.plane.tally import Group
+from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.exposure import BuildHistory, Reading
 from afterpatch.knowledge import builds
 from afterpatch.knowledge.builds import Build, branch_key
@@ -253,7 +255,9 @@ def server_coverage(server: Server, gathered: Gathered) -> tuple[Coverage, ...]:
     for artifact in server.artifacts:
         kinds.setdefault(_covered_kind(artifact, gathered), []).append(artifact)
     skip = ("other", "side-file")
-    return tuple(kind_coverage(kind, kinds[kind], gathered.scans) for kind in sorted(kinds) if kind not in skip)
+    found = (kind_coverage(kind, kinds[kind], gathered.scans) for kind in sorted(kinds) if kind not in skip)
+    mine = [gathered.scans[artifact.index] for artifact in server.artifacts if artifact.index in gathered.scans]
+    return tuple(replace(each, channels=channel_coverage(mine)) if each.artifact == EVENT_LOG else each for each in found)
 
 
 def _covered_kind(artifact: Artifact, gathered: Gathered) -> str:

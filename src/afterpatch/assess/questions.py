@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from afterpatch.assess.chains import Way, ways
 from afterpatch.assess.coverage import Period, covered, uncovered
+from afterpatch.assess.eventcoverage import unseen_channels
 from afterpatch.assess.options import Options
 from afterpatch.exposure.windows import Window
 from afterpatch.model import EPOCH, Answerable, Coverage, message, to_iso
@@ -108,6 +109,8 @@ def answers(asked: Sequence[Asked], coverage: Mapping[str, Coverage], *, build_k
     doors = [key for key, kinds in _DOOR_EVIDENCE if not has & set(kinds)]
     unseen = [key for key, kind in _NOW_EVIDENCE if kind not in has]
     reach = [kind for kind in ("ews", "event-log", "cmdlet") if kind not in has]
+    events = coverage.get("event-log")
+    channels = unseen_channels(events.channels) if events is not None and events.records else []
     return [
         Answerable(message("question.exposure"), "yes" if build_known else "no", () if build_known else _lack("build")),
         Answerable(message("question.entry"), entry, lacks),
@@ -119,7 +122,7 @@ def answers(asked: Sequence[Asked], coverage: Mapping[str, Coverage], *, build_k
         Answerable(
             message("question.reach"),
             "partly" if len(reach) < 3 else "no",
-            tuple(message(f"missing.{kind}") for kind in reach),
+            tuple(message(f"missing.{kind}") for kind in (*reach, *channels)),
         ),
         Answerable(
             message("question.now"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from afterpatch.assess.backdoors import RARE_PAGE
 from afterpatch.assess.gather import Gathered
-from afterpatch.assess.tampering import GAP, INSTANCE
+from afterpatch.assess.tampering import GAP, INSTANCE, RECORDS
 from afterpatch.detect.files.registry import detections as file_detections
 from afterpatch.detect.plane.judge import INDICATOR
 from afterpatch.model import DetectionState, ServerExamination, message
@@ -16,6 +16,7 @@ OWN_CHECKS = {
     RARE_PAGE: ("msg:check.rare-page.name", ("iis", "httpproxy")),
     GAP: ("msg:check.log-gap.name", ("iis", "httpproxy", "ecp-server")),
     INSTANCE: ("msg:check.missing-log-file.name", ("httpproxy", "ecp-server")),
+    RECORDS: ("msg:check.missing-event-records.name", ("event-log",)),
     INDICATOR: ("msg:indicator.name", ("iis", "httpproxy")),
 }
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from afterpatch.assess.coverage import Period, covered
 from afterpatch.assess.findings import Findings
-from afterpatch.model import Coverage, Finding, Gap, Subject, message, to_iso
+from afterpatch.model import ChannelCoverage, Coverage, Finding, Gap, Subject, message, to_iso
 
-GAP, INSTANCE = "log-gap", "missing-log-file"
+GAP, INSTANCE, RECORDS = "log-gap", "missing-log-file", "missing-event-records"
 MAX_FINDINGS = 50
 _WATCHED = ("iis", "httpproxy", "ecp-server", "iis-back")
 
@@ -23,7 +23,29 @@ def tampering_findings(coverage: Mapping[str, Coverage], maker: Findings) -> lis
         others = covered(coverage[other] for other in ("iis", "httpproxy") if other != kind and other in coverage)
         found += [_gap(kind, gap, others, maker) for gap in coverage[kind].gaps[:MAX_FINDINGS]]
         found += [_instance(kind, path, maker) for path in coverage[kind].missing_instances[:MAX_FINDINGS]]
-    return found
+    channels = [channel for each in coverage.values() for channel in each.channels if channel.missing]
+    return [*found, *(_records(channel, maker) for channel in channels[:MAX_FINDINGS])]
+
+
+def _records(channel: ChannelCoverage, maker: Findings) -> Finding:
+    values = {"channel": channel.channel, "count": channel.missing}
+    return Finding(
+        id=maker.identity(RECORDS, (("channel", channel.channel),)),
+        detection=RECORDS,
+        title=message("check.missing-event-records.title", **values),
+        severity="medium" if channel.channel.lower() == "security" else "low",
+        confidence="low",
+        chain="tampering",
+        techniques=("T1070.001",),
+        time=channel.first,
+        end_time=channel.last,
+        count=channel.missing or 0,
+        subject=Subject(extra=(("channel", channel.channel),)),
+        explanation=message("check.missing-event-records.explain", **values),
+        benign_causes=tuple(message(f"check.missing-event-records.benign.{cause}") for cause in ("damage", "export")),
+        next_steps=(message("check.missing-event-records.next.collector"), message("check.log-gap.next.backup")),
+        origin="check",
+    )
 
 
 def _worked(gap: Gap, others: list[Period]) -> bool:

@@ -1,7 +1,7 @@
 """The words all other parts speak. This package imports nothing of ours."""
 
 from afterpatch.model.artifact import Artifact, Locator, Source, Step
-from afterpatch.model.coverage import Coverage, Gap
+from afterpatch.model.coverage import ChannelCoverage, Coverage, Gap
 from afterpatch.model.errors import AfterpatchError, EvidenceError, RuleError, UsageError
 from afterpatch.model.examination import (
     Actor,
@@ -57,6 +57,7 @@ __all__ = [
     "BuildHistory",
     "BuildReading",
     "Chain",
+    "ChannelCoverage",
     "Coverage",
     "DetectionState",
     "EvidenceError",

@@ -16,6 +16,19 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelCoverage:
+    """One channel of the event logs. `missing`: records that the numbers before and after say were there; None where
+    numbers tell nothing (selected or forwarded events)."""
+
+    channel: str
+    records: int
+    first: datetime | None = None
+    last: datetime | None = None
+    gaps: tuple[Gap, ...] = ()
+    missing: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """All files of one artifact kind on one server. `records + bad` equals the lines that are not headers."""
 
@@ -32,3 +45,4 @@ class Coverage:
     header_lines: int = 0
     missing_instances: tuple[str, ...] = ()
     oldest_name: str = ""
+    channels: tuple[ChannelCoverage, ...] = ()

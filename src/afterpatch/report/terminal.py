@@ -9,6 +9,7 @@ from afterpatch.model import (
     Actor,
     BackDoor,
     Chain,
+    ChannelCoverage,
     Coverage,
     Examination,
     Finding,
@@ -331,6 +332,17 @@ class _Writer:
             days = f"{row.first:%Y-%m-%d}" if row.first else "?"
             until = f"{row.last:%Y-%m-%d}" if row.last else "?"
             self.page.put(f"{days} – {until}{gaps}", f"  {name}  ", " " * (min(wide, 32) + 4))
+            self.channels(row.channels)
+
+    def channels(self, rows: Sequence[ChannelCoverage]) -> None:
+        """The channels of the event logs, those with the most records first."""
+        ordered = sorted(rows, key=lambda row: (-row.records, row.channel))
+        for row in ordered[:MAX_ITEMS]:
+            days = f"{row.first:%Y-%m-%d} – {row.last:%Y-%m-%d}" if row.first and row.last else "?"
+            gaps = f" · {self.t('ui.gap-count', count=len(row.gaps))}" if row.gaps else ""
+            lost = f" · {self.t('ui.records-missing', count=row.missing)}" if row.missing else ""
+            self.page.put(f"{row.channel or '?'}{self.colon}{days} · {row.records}{gaps}{lost}", "    ", "      ")
+        self.more(len(ordered) - MAX_ITEMS)
 
     def no_server(self, findings: Sequence[Finding]) -> None:
         if not findings:

@@ -37,6 +37,10 @@ class Kind:
     def computer(self) -> str:
         return self.system["Computer"]
 
+    @property
+    def channel(self) -> str:
+        return self.system["Channel"]
+
 
 class Kinds:
     """The kinds met so far, by the text of their heads; None where records of such a head must be parsed."""

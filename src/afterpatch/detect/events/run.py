@@ -10,7 +10,7 @@ from afterpatch.detect.events.plan import EventPlan
 from afterpatch.detect.events.scan import EVTX, EventJob, open_event_log, scan_event_log
 from afterpatch.detect.plane.pool import SMALL, run_tasks
 from afterpatch.detect.plane.run import Scanned
-from afterpatch.detect.plane.tally import LogScan
+from afterpatch.detect.plane.tally import ChannelUse, LogScan
 from afterpatch.evidence import local_path
 from afterpatch.model import Artifact, EvidenceError
 from afterpatch.parsers.events.chunks import CHUNK_SIZE, FILE_MAGIC, HEADER_SIZE
@@ -112,6 +112,8 @@ def _add(whole: LogScan, part: LogScan) -> None:
             whole.groups[key].merge(group)
         else:
             whole.groups[key] = group
+    for name, use in part.channels.items():
+        whole.channels.setdefault(name, ChannelUse()).merge(use)
     whole.events += part.events
     whole.installs += part.installs
 

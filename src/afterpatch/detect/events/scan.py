@@ -11,11 +11,12 @@ import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import BinaryIO, cast
 
 import orjson
 
+from afterpatch.detect.events.channels import MAX_CHANNELS, ChannelCount
 from afterpatch.detect.events.head import read_head
 from afterpatch.detect.events.judge import EventJudge
 from afterpatch.detect.events.kinds import Found, Kinds, NoEventError
@@ -25,7 +26,7 @@ from afterpatch.detect.plane.tally import Hour, Install, LogScan
 from afterpatch.evidence import local_path, open_locator
 from afterpatch.model import EvidenceError, Locator
 from afterpatch.parsers.events.evtx import Batch, evtx_batches
-from afterpatch.parsers.events.normal import DATA, SYSTEM_FIELDS, event_time, from_json
+from afterpatch.parsers.events.normal import DATA, SYSTEM_FIELDS, from_json
 from afterpatch.parsers.events.reading import HEAD, exported_events, format_of, with_head
 from afterpatch.parsers.events.record import BadEvent, EventRecord
 
@@ -109,7 +110,7 @@ class _Worker:
     def __init__(self, job: EventJob, plan: EventPlan, scan: LogScan, slow: bool) -> None:
         self._job, self._plan, self._scan, self._slow = job, plan, scan, slow
         self._judge = EventJudge(plan, scan, reraise=os.environ.get("AFTERPATCH_RAISE") == "1")
-        self._hours: dict[str, list[str | int]] = {}  # `2021-03-03T06` -> [count, first, last]
+        self._channels: dict[str, ChannelCount] = {}
         self._kinds = Kinds(plan)
 
     def run(self, counted: _Counted, opened: BinaryIO) -> None:
@@ -134,18 +135,18 @@ class _Worker:
     def finish(self) -> None:
         """Hours as numbers, and totals."""
         self._scan.lines = self._scan.records + sum(self._scan.bad.values())
-        for count, first, last in self._hours.values():
-            moments = event_time(cast(str, first)), event_time(cast(str, last))
-            if moments[0] is None or moments[1] is None:
-                self._scan.lost["event-times"] += cast(int, count)
-                continue
-            self._hour(moments[0], moments[1], cast(int, count))
+        for name, counted in self._channels.items():
+            use, lost = counted.use()
+            self._scan.channels[name] = use
+            if lost:
+                self._scan.lost["event-times"] += lost
+            for number, hour in use.hours.items():
+                self._hour(number, hour)
 
-    def _hour(self, first: datetime, last: datetime, count: int) -> None:
-        start, end = int(first.timestamp()), int(last.timestamp())
-        hour = self._scan.hours.setdefault(start // 3600, Hour(0, start, end))
-        hour.count += count
-        hour.first, hour.last = min(hour.first, start), max(hour.last, end)
+    def _hour(self, number: int, hour: Hour) -> None:
+        known = self._scan.hours.setdefault(number, Hour(0, hour.first, hour.last))
+        known.count += hour.count
+        known.first, known.last = min(known.first, hour.first), max(known.last, hour.last)
 
     # EVTX
 
@@ -162,7 +163,7 @@ class _Worker:
         if head is None or kind is None:
             self._parsed(batch, number, text)
             return
-        self._seen(head.time, kind.computer)
+        self._seen(head.time, kind.computer, kind.channel, number)
         program = kind.program
         if not program.candidates:
             return
@@ -196,7 +197,7 @@ class _Worker:
         moment = record.time.astimezone(UTC).isoformat() if record.time is not None else ""
         if watched(record.provider, record.event_id):
             self._install(record)
-        self._seen(moment, record.computer)
+        self._seen(moment, record.computer, record.channel, record.record_id)
         program = self._plan.program(record.channel, record.event_id)
         if not program.candidates:
             return
@@ -221,18 +222,14 @@ class _Worker:
 
     # Counts
 
-    def _seen(self, time: str, computer: str) -> None:
+    def _seen(self, time: str, computer: str, channel: str, number: int) -> None:
         scan = self._scan
         scan.records += 1
-        hour = self._hours.get(time[:13])
-        if hour is None:
-            self._hours[time[:13]] = [1, time, time]
-        else:
-            hour[0] += 1  # type: ignore[operator]
-            if time < hour[1]:  # type: ignore[operator]
-                hour[1] = time
-            elif time > hour[2]:  # type: ignore[operator]
-                hour[2] = time
+        counted = self._channels.get(channel)
+        if counted is None:
+            name = channel if len(self._channels) < MAX_CHANNELS else ""
+            counted = self._channels.setdefault(name, ChannelCount())
+        counted.add(time, number)
         if computer in scan.names or len(scan.names) < MAX_NAMES:
             scan.names[computer] += 1
 

@@ -187,6 +187,35 @@ class Hour:
     last: int
 
 
+@dataclass(slots=True)
+class ChannelUse:
+    """One channel of an event log: records by hour, unbroken runs (first, last) of record numbers. `whole`: no run was
+    left out."""
+
+    hours: dict[int, Hour] = field(default_factory=dict)
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    whole: bool = True
+
+    @property
+    def records(self) -> int:
+        return sum(hour.count for hour in self.hours.values())
+
+    def hour(self, number: int, hour: Hour) -> None:
+        """Adds the records of an hour."""
+        known = self.hours.get(number)
+        if known is None:
+            self.hours[number] = Hour(hour.count, hour.first, hour.last)
+        else:
+            known.count += hour.count
+            known.first, known.last = min(known.first, hour.first), max(known.last, hour.last)
+
+    def merge(self, other: ChannelUse) -> None:
+        for number, hour in other.hours.items():
+            self.hour(number, hour)
+        self.spans += other.spans
+        self.whole = self.whole and other.whole
+
+
 class Block(NamedTuple):
     """A header block of a log: where it stands, what version wrote it, when it says it began."""
 
@@ -246,4 +275,5 @@ class LogScan:
     kinds: Counter[str] = field(default_factory=Counter)  # record kinds, where an artifact holds several
     sides: Counter[str] = field(default_factory=Counter)  # front | back, as the first rows of each block tell
     columns: tuple[str, ...] = ()  # column list in force at the end
+    channels: dict[str, ChannelUse] = field(default_factory=dict)  # of event logs
     judged: int = 0  # candidate lines that were parsed
