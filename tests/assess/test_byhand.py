@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -123,6 +124,22 @@ def test_loose_files_with_a_collectors_mark(examine: Examine, tmp_path: Path) ->
     ran = examine(folder, tmp_path / "case", *SINCE)
     assert stages(ran) == {"proxylogon": "used"}
     assert doors(ran) == {DOOR: ("present", ["203.0.113.91"], 6)}, "the loose page is the one that was asked for"
+
+
+def test_where_evidence_lies_and_in_what_it_is_wrapped_changes_nothing(examine: Examine, tmp_path: Path) -> None:
+    """Folder name, times of the copies, processes, container: the document is the same but for the name of the source."""
+    server = breached()
+    there = server.write(tmp_path / "elsewhere" / "MX7-copy")
+    for path in there.rglob("*"):
+        os.utime(path, (0, 0))
+    first = examine(as_drive(server, tmp_path), tmp_path / "one", *SINCE, "--jobs", "1").document
+    second = examine(there, tmp_path / "two", *SINCE, "--jobs", "2").document
+    third = examine(as_tar(server, tmp_path), tmp_path / "three", *SINCE).document
+    assert [{**each, "source": ""} for each in first["evidence"]] == [{**each, "source": ""} for each in second["evidence"]]
+    for member in ("servers", "detections", "notices"):
+        assert first[member] == second[member]
+    assert [each["id"] for each in first["servers"][0]["findings"]] == [each["id"] for each in third["servers"][0]["findings"]]
+    assert first["servers"][0]["verdict"] == third["servers"][0]["verdict"]
 
 
 # Each log alone
@@ -338,3 +355,21 @@ def test_the_document_says_which_time_was_asked_about(examine: Examine, tmp_path
 
 def test_columns_are_those_of_the_published_schema() -> None:
     assert len(PROXY_FIELDS.split(",")) == 74
+
+
+@pytest.mark.parametrize(("days", "code"), [(2, 0), (1, 3)])
+def test_a_harmless_scan_does_not_close_the_question(days: int, code: int, examine: Examine, tmp_path: Path) -> None:
+    """Nothing at `--fail-on`: 0 where the logs cover the time, 3 where a day of it is missing."""
+    server = lived("15.1.2242.4", "2021-08-10", days)
+    query = "@test.com/owa/?&Email=autodiscover/autodiscover.json%3F@test.com"
+    server.iis(
+        utc("2021-08-10 01:00"), "GET", "/autodiscover/autodiscover.json", query, ip="198.51.100.9", status=302, agent="Nessus"
+    )
+    window = ("--since", "2021-08-10", "--until", "2021-08-14")
+    if days == 1:
+        server.oab(
+            utc("2021-08-13 23:00"),
+            "Download failed and temporary file 'E:\\Exchange\\ClientAccess\\OAB\\Temp\\a' needs to be removed",
+        )
+    ran = examine(as_drive(server, tmp_path), tmp_path / "case", *window)
+    assert (ran.code, ran.server["verdict"]["state"], loud(ran)) == (code, "attempted", [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from afterpatch.knowledge import actions
-from afterpatch.model import BackDoor, Chain, Finding, Impact, Verdict, message, stage_rank
+from afterpatch.model import BackDoor, Chain, Exposure, Finding, Impact, Verdict, message, stage_rank
 
 _DOOR_TAGS = {
     "web-shell": ("web-shell",),
@@ -26,9 +26,12 @@ def actions_for(
     doors: Sequence[BackDoor],
     findings: Sequence[Finding],
     impact: Impact,
+    exposure: Sequence[Exposure] = (),
 ) -> tuple[str, ...]:
     """Messages `action.<id>`, in the order of the checklist."""
     tags = _tags(verdict, chains, doors, findings, impact)
+    if any(hole.state in ("open", "unknown") for hole in exposure):
+        tags.add("exposed")
     return tuple(message(f"action.{action.id}") for action in actions.for_tags(tags))
 
 

@@ -16,8 +16,8 @@ from afterpatch.assess.eventcoverage import channel_coverage
 from afterpatch.assess.eventdoors import event_doors
 from afterpatch.assess.eventlinks import attached
 from afterpatch.assess.exposure import ServerExposure, attempts_of, history_entry, server_exposure
-from afterpatch.assess.files import facts_of
-from afterpatch.assess.findings import Findings, Hit, merged_pages
+from afterpatch.assess.files import Found, facts_of
+from afterpatch.assess.findings import Findings, Hit, file_identity, merged_pages
 from afterpatch.assess.gather import Gathered, Progress, gather
 from afterpatch.assess.impact import assess_impact
 from afterpatch.assess.links import (
@@ -101,7 +101,7 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     hits, findings, doors = _findings(number, server, gathered, options, by_kind)
     chains = with_overlaps(build_chains(hits, same_hands(hits, doors)), findings)
     asked = ask(by_kind, seen.windows, product, options)
-    files = [found.finding for found in gathered.files.found if found.server == number]
+    files = [found.finding for found in _files_of(number, server, gathered)]
     impact = assess_impact(hits, files, chains, server.name)
     broken, aside = _incomplete(server, gathered), [*_aside(number, gathered), *_build_limits(seen.history)]
     verdict = judge(chains, doors, findings, impact, asked, by_kind, product, incomplete=broken, aside=aside)
@@ -109,6 +109,7 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     begin, end = asked_time(asked)
     su = described.su if described is not None and precision == "exact" else ""
     facts = facts_of(server, gathered.configuration, gathered.scans)
+    exposure = tuple(one.to_model() for one in seen.exposures(attempts_of(hits)))
     return ServerExamination(
         name=server.name,
         product=described.product if described else _line(product),
@@ -121,12 +122,12 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
         chains=tuple(chains),
         findings=tuple(findings),
         backdoors=tuple(doors),
-        exposure=tuple(one.to_model() for one in seen.exposures(attempts_of(hits))),
+        exposure=exposure,
         impact=impact,
         coverage=coverage,
         answerable=tuple(answers(asked, by_kind, build_known=bool(build))),
         timeline=build_timeline(findings, chains, doors, seen.history.readings, by_kind),
-        actions=actions_for(verdict, chains, doors, findings, impact),
+        actions=actions_for(verdict, chains, doors, findings, impact, exposure),
         asked_from=begin,
         asked_until=end,
         build_precision=precision,
@@ -134,6 +135,15 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
         mitigations=tuple(one.to_model() for one in seen.mitigations),
         extended_protection=seen.protections,
     )
+
+
+def _files_of(number: int, server: Server, gathered: Gathered) -> list[Found]:
+    """Findings about the server's files, known by the server: their ids do not hang on where the evidence lies."""
+    return [
+        replace(each, finding=replace(each.finding, id=file_identity(server.name, each.finding), root=""))
+        for each in gathered.files.found
+        if each.server == number
+    ]
 
 
 def _product(seen: ServerExposure, server: Server) -> tuple[str, str, str]:
@@ -177,7 +187,7 @@ def _findings(
     maker = Findings(server, gathered.loaded, gathered.hashes)
     hits = maker.of_scans(gathered.scans)
     gathered.notices += maker.notices
-    found = [each for each in gathered.files.found if each.server == number]
+    found = _files_of(number, server, gathered)
     hits += [_of_finding(each.finding) for each in found if each.finding.chain and each.finding.stage]
     uses = list(merged_pages(gathered.scans[a.index] for a in server.artifacts if a.index in gathered.scans).values())
     artifacts = {artifact.index: artifact for artifact in server.artifacts}

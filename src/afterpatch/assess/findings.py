@@ -217,6 +217,13 @@ def overlap_text(group: str, source: str, published: str, value: str) -> str:
     return f"{group} ({origin}): {value}" if origin else f"{group}: {value}"
 
 
+def file_identity(server: str, finding: Finding) -> str:
+    """The id of a finding about a file: the same wherever the evidence lies."""
+    proofs = (f"{each.path}/{each.line}/{each.offset}/{each.raw}/{each.sha256}" for each in finding.evidence)
+    parts = (server, finding.detection, finding.subject.path, str(finding.subject.extra), *proofs)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 def techniques(tags: Iterable[str]) -> tuple[str, ...]:
     """ATT&CK technique ids out of Sigma tags."""
     found = (tag.partition("attack.")[2].upper() for tag in tags if tag.lower().startswith("attack.t"))
@@ -237,7 +244,14 @@ def subject_of(group: Group) -> Subject:
         seen = group.seen.get(name)
         if slot not in values and seen is not None and len(seen.values) == 1:
             values[slot] = next(iter(seen.values))
+    if "url" in values:
+        values["url"] = _as_asked(values["url"])
     return Subject(**values, extra=tuple(extra))
+
+
+def _as_asked(url: str) -> str:
+    """The address without what the front end appends to each query (`&CorrelationID=<empty>;&cafeReqId=...;`)."""
+    return url.partition("&CorrelationID=")[0].removesuffix("?")
 
 
 def artifact_paths(artifacts: Iterable[Artifact]) -> dict[int, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from afterpatch.case.store import put
 from afterpatch.cli.main import FOUND, INCOMPLETE, OK
-from afterpatch.model import Examination, Finding, UsageError, severity_at_least
+from afterpatch.model import Examination, Finding, UsageError, Verdict, severity_at_least
 
 
 def refuse_inside(targets: Iterable[str | Path], evidence: Sequence[str]) -> None:
@@ -61,9 +61,15 @@ def exit_code(examination: Examination, fail_on: str) -> int:
         return FOUND
     if any(server.verdict.state == "compromised" for server in examination.servers):
         return FOUND
-    if any(server.verdict.state == "inconclusive" for server in examination.servers):
+    if any(_is_open(server.verdict) for server in examination.servers):
         return INCOMPLETE
     return OK
+
+
+def _is_open(verdict: Verdict) -> bool:
+    """Whether the evidence leaves the question open. Attacks that were seen do not close it where logs are missing: then
+    the verdict's confidence is low."""
+    return verdict.state == "inconclusive" or (verdict.state == "attempted" and verdict.confidence == "low")
 
 
 def reaches(findings: Iterable[Finding], level: str) -> bool:
