@@ -39,7 +39,7 @@ from afterpatch.assess.states import detection_states
 from afterpatch.assess.tampering import tampering_findings
 from afterpatch.assess.timeline import build_timeline
 from afterpatch.assess.verdict import judge
-from afterpatch.detect.files.item import Inventory
+from afterpatch.detect.files.item import Facts, Inventory
 from afterpatch.detect.plane.tally import Group
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.exposure import BuildHistory, Reading
@@ -98,7 +98,8 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     gathered.notices += seen.notices
     build, precision, product = _product(seen, server)
     by_kind = {each.artifact: each for each in coverage}
-    hits, findings, doors = _findings(number, server, gathered, options, by_kind)
+    facts = facts_of(server, gathered.configuration, gathered.scans)
+    hits, findings, doors = _findings(number, server, gathered, facts, options, by_kind)
     chains = with_overlaps(build_chains(hits, same_hands(hits, doors)), findings)
     asked = ask(by_kind, seen.windows, product, options)
     files = [found.finding for found in _files_of(number, server, gathered)]
@@ -108,7 +109,6 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     described = builds.describe(Build.parse(build)) if build else None
     begin, end = asked_time(asked)
     su = described.su if described is not None and precision == "exact" else ""
-    facts = facts_of(server, gathered.configuration, gathered.scans)
     exposure = tuple(one.to_model() for one in seen.exposures(attempts_of(hits)))
     return ServerExamination(
         name=server.name,
@@ -181,7 +181,7 @@ def _line(product: str) -> str:
 
 
 def _findings(
-    number: int, server: Server, gathered: Gathered, options: Options, coverage: Mapping[str, Coverage]
+    number: int, server: Server, gathered: Gathered, facts: Facts, options: Options, coverage: Mapping[str, Coverage]
 ) -> tuple[list[Hit], list[Finding], list[BackDoor]]:
     """(hits of chains, all findings, back doors)."""
     maker = Findings(server, gathered.loaded, gathered.hashes)
@@ -191,7 +191,6 @@ def _findings(
     hits += [_of_finding(each.finding) for each in found if each.finding.chain and each.finding.stage]
     uses = list(merged_pages(gathered.scans[a.index] for a in server.artifacts if a.index in gathered.scans).values())
     artifacts = {artifact.index: artifact for artifact in server.artifacts}
-    facts = facts_of(server, gathered.configuration, gathered.scans)
     doors = Doors(facts, Inventory.of(a.path for a in server.artifacts if not in_shadow(a)), artifacts, gathered.hashes)
     for each in found:
         doors.add_file(each)

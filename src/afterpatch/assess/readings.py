@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from afterpatch.assess.heap import short_name
 from afterpatch.assess.machine import Machine
 from afterpatch.assess.server import Server
 from afterpatch.detect.plane.tally import Install, LogScan
 from afterpatch.exposure import BuildHistory, Reading, build_history, installed_at
+from afterpatch.exposure.doubtful import ENOUGH
 from afterpatch.exposure.installs import from_installs, from_title
 from afterpatch.exposure.readings import from_baseline, from_locations, from_owa_path, from_setup, from_versions, reading
 from afterpatch.knowledge.baseline import baseline
@@ -33,8 +34,23 @@ _SHARE = 0.9  # of the files, that one build must explain
 SetupRuns = Sequence[tuple[str, SetupRun]]
 
 
-def log_readings(artifacts: Iterable[Artifact], scans: Mapping[int, LogScan]) -> Iterator[Reading]:
-    """Headers and rows of text logs."""
+def log_readings(artifacts: Iterable[Artifact], scans: Mapping[int, LogScan]) -> list[Reading]:
+    """Headers and rows of text logs: of each day, what says the same a few times, with the first and the last."""
+    of_day: dict[tuple[Build, str, str, date], list[Reading]] = {}
+    for one in _all_of_logs(artifacts, scans):
+        said = of_day.setdefault((one.build, one.precision, one.basis, one.time.date()), [])
+        if len(said) < ENOUGH + 2:
+            said.append(one)
+        elif one < said[0]:
+            said[0] = one
+        elif one > said[-1]:
+            said[-1] = one
+        if len(said) == ENOUGH + 2:
+            said.sort()
+    return [one for said in of_day.values() for one in said]
+
+
+def _all_of_logs(artifacts: Iterable[Artifact], scans: Mapping[int, LogScan]) -> Iterator[Reading]:
     for artifact in artifacts:
         scan = scans.get(artifact.index)
         if scan is None:
