@@ -50,8 +50,9 @@ def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> Cens
     hosts = {number: hosts for number, (hosts, _shells) in counted.items()}
     states = count.class_states(store)
     exposed = count.exposed_classes(states, asked)
+    unclear = count.unclear_classes(states, exposed, asked)
     cves = count.cve_counts(hosts, states, count.claims_of(store), asked)
-    groups, totals = _groups(store, states, exposed, asked)
+    groups, totals = _groups(store, states, exposed, unclear, asked)
     day = count.last_day(store) or options.moment.date()
     total, open_hosts = sum(hosts.values()), sum(number for key, number in hosts.items() if key in exposed)
     return CensusResult(
@@ -63,6 +64,7 @@ def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> Cens
         online=online,
         compromised=sum(shells for _hosts, shells in counted.values()),
         exposed=open_hosts,
+        unknown=sum(number for key, number in hosts.items() if key in unclear),
         cves=cves,
         groups=groups,
         group_totals=totals,
@@ -76,11 +78,15 @@ def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> Cens
 
 
 def _groups(
-    store: Store, states: dict[str, dict[int, tuple[str, bool]]], exposed: frozenset[int], asked: Scope
+    store: Store,
+    states: dict[str, dict[int, tuple[str, bool]]],
+    exposed: frozenset[int],
+    unclear: frozenset[int],
+    asked: Scope,
 ) -> tuple[tuple[GroupCount, ...], dict[str, int]]:
     found: list[GroupCount] = []
     totals = {}
     for dimension in DIMENSIONS:
-        groups, totals[dimension] = count.group_counts(store, dimension, states, exposed, asked)
+        groups, totals[dimension] = count.group_counts(store, dimension, states, exposed, unclear, asked)
         found += groups
     return tuple(found), totals

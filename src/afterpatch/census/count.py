@@ -117,14 +117,20 @@ def make_groups(store: Store, dimension: str) -> None:
 
 
 def group_counts(
-    store: Store, dimension: str, states: Mapping[str, Mapping[int, tuple[str, bool]]], exposed: frozenset[int], scope: Scope
+    store: Store,
+    dimension: str,
+    states: Mapping[str, Mapping[int, tuple[str, bool]]],
+    exposed: frozenset[int],
+    unclear: frozenset[int],
+    scope: Scope,
 ) -> tuple[list[GroupCount], int]:
     """The values with most exposed hosts, and how many values there are. Each with its counts for the core CVEs."""
     make_groups(store, dimension)
-    listed = ", ".join(str(number) for number in sorted(exposed)) or "NULL"
+    listed, others = (", ".join(str(number) for number in sorted(some)) or "NULL" for some in (exposed, unclear))
     top = store.connection.execute(
         f"SELECT value, sum(hosts)::BIGINT, "
-        f"coalesce(sum(hosts) FILTER (class IN ({listed})), 0)::BIGINT AS exposed, sum(shells)::BIGINT "
+        f"coalesce(sum(hosts) FILTER (class IN ({listed})), 0)::BIGINT AS exposed, "
+        f"coalesce(sum(hosts) FILTER (class IN ({others})), 0)::BIGINT, sum(shells)::BIGINT "
         f"FROM groups_{dimension} GROUP BY value ORDER BY exposed DESC, 2 DESC, value LIMIT ?",
         [TOP],
     ).fetchall()
@@ -136,14 +142,26 @@ def group_counts(
         classes[value][number] = hosts
     total = store.number(f"SELECT count(DISTINCT value) FROM groups_{dimension}")
     return [
-        GroupCount(dimension, value, hosts, open_hosts, shells, cve_counts(classes[value], states, {}, scope, only_core=True))
-        for value, hosts, open_hosts, shells in top
+        GroupCount(
+            dimension, value, hosts, open_hosts, unknown, shells, cve_counts(classes[value], states, {}, scope, only_core=True)
+        )
+        for value, hosts, open_hosts, unknown, shells in top
     ], total
 
 
 def exposed_classes(states: Mapping[str, Mapping[int, tuple[str, bool]]], scope: Scope) -> frozenset[int]:
     """The classes that are open to at least one hole used in attacks."""
     return frozenset(number for cve in scope.used for number, (state, _further) in states[cve].items() if state == "open")
+
+
+def unclear_classes(
+    states: Mapping[str, Mapping[int, tuple[str, bool]]], exposed: frozenset[int], scope: Scope
+) -> frozenset[int]:
+    """The classes of which it cannot be told for at least one hole used in attacks, and that are open to none."""
+    return (
+        frozenset(number for cve in scope.used for number, (state, _further) in states[cve].items() if state == "unknown")
+        - exposed
+    )
 
 
 def build_counts(

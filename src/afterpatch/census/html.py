@@ -13,12 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from afterpatch.census.result import DIMENSIONS, CensusResult, CveCount, GroupCount, Series
-from afterpatch.census.terminal import TREND, lead
+from afterpatch.census.terminal import TREND, lead, together
 from afterpatch.census.words import Words, share, visible, words
 
 _ASSETS = Path(__file__).with_name("assets")
 _WIDTH, _LEFT, _SPAN, _STEP, _TOP = 960, 275, 500, 26, 34
-_BARS, _MOST_CVES, _ROWS, _LABELS = 20, 40, 200, 8
+_BARS, _MOST_CVES, _ROWS, _LABELS, _FOLDED = 15, 40, 200, 8, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,20 @@ def render_html(result: CensusResult, language: str = "en") -> str:
             css=Markup(css),  # noqa: S704 our own file
             style_hash="sha256-" + base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
             lead=list(lead(result, say)),
+            figures=_figures(result, say),
             inputs=[(visible(path), kind) for path, kind in result.inputs],
             blocks=list(_blocks(result, say)),
         )
     )
+
+
+def _figures(result: CensusResult, say: Words) -> list[tuple[str, str, str, str]]:
+    """The numbers at the top: (kind, number, share, what it is)."""
+    rest = result.hosts - result.exposed - result.unknown
+    found = [("open", result.exposed, "exposed"), ("unknown", result.unknown, "unknown-hosts"), ("fixed", rest, "nothing-open")]
+    if result.compromised:
+        found.append(("shells", result.compromised, "compromised"))
+    return [(kind, f"{number:,}", share(number, result.hosts), say.text(f"column.{name}")) for kind, number, name in found]
 
 
 @cache
@@ -123,20 +133,25 @@ def _environment() -> Environment:
 
 def _blocks(result: CensusResult, say: Words) -> Iterator[Block]:
     yield from _cves(result, say)
+    if len(result.series) > 1:
+        yield _series(result.series, say)
+    if result.trend:
+        yield _trend(result, say)
     for dimension in DIMENSIONS:
         groups = [one for one in result.groups if one.dimension == dimension]
         if any(one.value for one in groups):
             yield _groups(result, groups, dimension, say)
     yield _builds(result, say)
-    if result.trend:
-        heading = [say.text("column.cve"), *(say.text(f"column.{name.replace('_', '-')}") for name in TREND)]
-        rows = [[one.cve, *(f"{getattr(one, name):,}" for name in TREND)] for one in result.trend[:_ROWS]]
-        yield Block(say.text("section.trend"), heading, rows)
-    if len(result.series) > 1:
-        yield _series(result.series, say)
     if result.notices:
         rows = [[f"{visible(one.path)} {say.text(one.reason)}".strip(), f"{one.count:,}"] for one in result.notices]
         yield Block(say.text("section.notices"), [say.text("column.reason"), say.text("column.count")], rows)
+
+
+def _trend(result: CensusResult, say: Words) -> Block:
+    """What became of the open hosts since the run compared with; where holes share an update, they share a row."""
+    heading = [say.text("column.cve"), *(say.text(f"column.{name.replace('_', '-')}") for name in TREND)]
+    rows = [[names, *(f"{number:,}" for number in numbers)] for names, numbers in together(result.trend)[:_ROWS]]
+    return Block(say.text("section.trend"), heading, rows)
 
 
 def _cves(result: CensusResult, say: Words) -> Iterator[Block]:
@@ -150,32 +165,42 @@ def _cves(result: CensusResult, say: Words) -> Iterator[Block]:
         for one in used[:_MOST_CVES]
         if one.open or one.unknown
     ]
-    names = ("cve", "open", "unknown", "fixed", "not-affected", "claimed", "claimed-fixed")
+    claims = ("claimed", "claimed-fixed") if any(one.claimed for one in result.cves) else ()
+    names = ("cve", "open", "unknown", "fixed", "not-affected", *claims)
     heading = [say.text(f"column.{name}") for name in names]
     title = f"{say.text('section.cves')} ({say.text('used')})"
     chart = _chart(bars, result.hosts, say)
-    yield Block(title, heading, [_cve_row(one) for one in used], chart, caption=say.text("chart.cves"))
-    others = [_cve_row(one) for one in result.cves if not one.exploited]
+    yield Block(title, heading, [_cve_row(one, len(names)) for one in used], chart, caption=say.text("chart.cves"))
+    others = [_cve_row(one, len(names)) for one in result.cves if not one.exploited]
     yield Block(say.text("section.other-cves"), heading, others[:_ROWS], folded=True)
 
 
-def _cve_row(one: CveCount) -> list[str]:
+def _cve_row(one: CveCount, width: int) -> list[str]:
     numbers = (one.open, one.unknown, one.fixed, one.not_affected, one.claimed, one.claimed_fixed)
-    return [f"{one.cve} {one.alias}".strip(), *(f"{number:,}" for number in numbers)]
+    return [f"{one.cve} {one.alias}".strip(), *(f"{number:,}" for number in numbers)][:width]
 
 
 def _groups(result: CensusResult, groups: Sequence[GroupCount], dimension: str, say: Words) -> Block:
     named = [(visible(one.value, 40) or say.text("value.unknown"), one) for one in groups]
-    bars = [(name, f"{one.exposed:,}", {"open": one.exposed}) for name, one in named[:_BARS]]
-    most = max((one.exposed for one in groups), default=0)
-    heading = [say.text(f"column.{name}") for name in ("value", "hosts", "exposed")] + ["%", say.text("column.compromised")]
+    bars = [(name, f"{one.exposed:,} · {share(one.exposed, one.hosts)}", _parts(one)) for name, one in named[:_BARS]]
+    most = max((one.hosts for one in groups[:_BARS]), default=0)
+    shells = ("compromised",) if result.compromised else ()
+    heading = [say.text(f"column.{name}") for name in (dimension, "hosts", "exposed")] + ["%", say.text("column.unknown-hosts")]
+    heading += [say.text(f"column.{name}") for name in shells]
     rows = [
-        [name, f"{one.hosts:,}", f"{one.exposed:,}", share(one.exposed, one.hosts), f"{one.compromised:,}"] for name, one in named
+        [name, f"{one.hosts:,}", f"{one.exposed:,}", share(one.exposed, one.hosts), f"{one.unknown:,}"]
+        + ([f"{one.compromised:,}"] if shells else [])
+        for name, one in named
     ]
     left = result.group_totals[dimension] - len(rows)
     note = say.text("more", count=left) if left > 0 else ""
     title = say.text(f"section.{dimension}")
-    return Block(title, heading, rows, _chart(bars, most, say), caption=say.text("chart.groups"), note=note)
+    folded = len(rows) > _FOLDED
+    return Block(title, heading, rows, _chart(bars, most, say), caption=say.text("chart.groups"), note=note, folded=folded)
+
+
+def _parts(one: GroupCount) -> dict[str, int]:
+    return {"open": one.exposed, "unknown": one.unknown, "fixed": one.hosts - one.exposed - one.unknown}
 
 
 def _builds(result: CensusResult, say: Words) -> Block:

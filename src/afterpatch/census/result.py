@@ -35,12 +35,13 @@ class CveCount:
 @dataclass(frozen=True, slots=True)
 class GroupCount:
     """The same for the hosts of one country, network or sector ("" where it is not known). `exposed`: hosts open to at
-    least one hole that is used in attacks."""
+    least one hole that is used in attacks; `unknown`: others of which that cannot be told for at least one."""
 
     dimension: str
     value: str
     hosts: int
     exposed: int
+    unknown: int
     compromised: int
     cves: tuple[CveCount, ...] = ()
 
@@ -91,7 +92,8 @@ class CensusResult:
 
     `rows` were read, `bad_rows` could not be, `hosts` are distinct ones in scope, `without_build` those of them whose
     version is missing or no build, `online` rows of Exchange Online (out of scope), `compromised` hosts that a report
-    calls compromised, `exposed` hosts open to at least one hole that is used in attacks."""
+    calls compromised, `exposed` hosts open to at least one hole that is used in attacks, `unknown` others of which that
+    cannot be told for at least one such hole."""
 
     inputs: tuple[tuple[str, str], ...]
     rows: int
@@ -101,6 +103,7 @@ class CensusResult:
     online: int
     compromised: int
     exposed: int
+    unknown: int
     cves: tuple[CveCount, ...]
     groups: tuple[GroupCount, ...]
     group_totals: dict[str, int]

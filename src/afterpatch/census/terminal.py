@@ -25,7 +25,12 @@ def lead(result: CensusResult, say: Words) -> Iterator[str]:
     """The sentences that come first."""
     values = {"exposed": f"{result.exposed:,}", "hosts": f"{result.hosts:,}", "share": share(result.exposed, result.hosts)}
     yield say.text("lead" if result.exposed else "lead.none", **values)
-    for key, count in (("compromised", result.compromised), ("unknown", result.without_build), ("online", result.online)):
+    for key, count in (
+        ("compromised", result.compromised),
+        ("unclear", result.unknown),
+        ("unknown", result.without_build),
+        ("online", result.online),
+    ):
         if count:
             yield say.text(f"lead.{key}", count=f"{count:,}")
     yield say.text("caution")
@@ -66,11 +71,13 @@ def _groups(result: CensusResult, say: Words, dimension: str) -> list[str]:
     if all(not one.value for one in groups):
         return []
     rows = [
-        (visible(one.value, 40) or say.text("value.unknown"), one.hosts, one.exposed, share(one.exposed, one.hosts))
+        (visible(one.value, 40) or say.text("value.unknown"), one.hosts, one.exposed, share(one.exposed, one.hosts), one.unknown)
         for one in groups[:_MOST]
     ]
     lines = _table(
-        say.text(f"section.{dimension}"), [say.text("column.value"), say.text("column.hosts"), say.text("column.open"), "%"], rows
+        say.text(f"section.{dimension}"),
+        [*(say.text(f"column.{name}") for name in (dimension, "hosts", "open")), "%", say.text("column.unknown")],
+        rows,
     )
     left = result.group_totals[dimension] - len(rows)
     return [*lines, "  " + say.text("more", count=left)] if left > 0 else lines
@@ -86,8 +93,16 @@ def _builds(result: CensusResult, say: Words) -> list[str]:
 
 def _trend(changes: Sequence[TrendCount], say: Words) -> list[str]:
     heading = [say.text("column.cve"), *(say.text(f"column.{name.replace('_', '-')}") for name in TREND)]
-    rows = [(one.cve, *(getattr(one, name) for name in TREND)) for one in changes]
+    rows = [(names, *numbers) for names, numbers in together(changes)]
     return _table(say.text("section.trend"), heading, rows[:_MOST])
+
+
+def together(changes: Sequence[TrendCount]) -> list[tuple[str, tuple[int, ...]]]:
+    """(holes, numbers): holes with the same numbers (one update closes them) stand in one row, the first by its name."""
+    found: dict[tuple[int, ...], list[str]] = {}
+    for one in changes:
+        found.setdefault(tuple(getattr(one, name) for name in TREND), []).append(one.cve)
+    return [(names[0] + (f" +{len(names) - 1}" if len(names) > 1 else ""), numbers) for numbers, names in found.items()]
 
 
 def _notices(result: CensusResult, say: Words) -> list[str]:

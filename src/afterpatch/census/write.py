@@ -61,6 +61,7 @@ def _document(result: CensusResult) -> dict[str, Any]:
         "online": result.online,
         "compromised": result.compromised,
         "exposed": result.exposed,
+        "unknown": result.unknown,
         "cves": [_cve(one) for one in result.cves],
         "groups": [_group(one) for one in result.groups],
         "group_totals": result.group_totals,
@@ -81,11 +82,13 @@ def _cve(one: CveCount) -> dict[str, Any]:
 
 def _group(one: GroupCount) -> dict[str, Any]:
     counts = [
-        {"cve": each.cve, "open": each.open, "unknown": each.unknown, "fixed": each.fixed} for each in one.cves if each.open
+        {"cve": each.cve, "open": each.open, "unknown": each.unknown, "fixed": each.fixed}
+        for each in one.cves
+        if each.open or each.unknown
     ]
     return {
         "dimension": one.dimension, "value": _text(one.value), "hosts": one.hosts, "exposed": one.exposed,
-        "compromised": one.compromised, "cves": counts,
+        "unknown": one.unknown, "compromised": one.compromised, "cves": counts,
     }  # fmt: skip
 
 
