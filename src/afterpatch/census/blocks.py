@@ -208,7 +208,7 @@ def blocks(source: Source, tally: Tally, size: int = LONGEST_LINE) -> Iterator[B
 
 def _streamed(source: Source, tally: Tally, size: int) -> Iterator[bytes]:
     rest, skipping = bytearray(), False
-    for chunk in chunks(source, tally):
+    for chunk in chunks(source, tally, min(size, 1 << 20)):
         if skipping:
             end = chunk.find(b"\n")
             if end < 0:

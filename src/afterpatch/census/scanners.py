@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,7 +19,7 @@ from afterpatch.census.tables import places
 Record = Mapping[str, Any]
 HEADER = re.compile(r"^x-owa-version:[ \t]*([0-9.]{3,40})", re.IGNORECASE | re.MULTILINE)
 _BUILD = re.compile(r"\d{1,2}\.\d{1,2}(?:\.\d{1,5}){1,2}", re.ASCII)
-_NAME = re.compile(r"x[-_]owa[-_]version\Z", re.IGNORECASE)
+_USUAL = "\nX-OWA-Version: "
 _SIGNS = re.compile(r"exchange|outlook web|x-owa|x[-_]feserver|/owa/|x-calculatedbetarget|x-diaginfo", re.IGNORECASE)
 _FAVICON = 1768726119
 _MOST_BODY, _MOST_HEADERS, _MOST_SERVICES = 200_000, 500, 200
@@ -90,7 +90,10 @@ def inner(record: object, *names: str) -> Any:
 
 
 def _text(*found: object) -> str:
-    return next((value for value in found if isinstance(value, str) and value), "")
+    for value in found:
+        if isinstance(value, str) and value:
+            return value
+    return ""
 
 
 def _list(value: object, most: int = _MOST_SERVICES) -> Sequence[Any]:
@@ -99,7 +102,8 @@ def _list(value: object, most: int = _MOST_SERVICES) -> Sequence[Any]:
 
 def _seen(headers: str, body: str, *others: str, named: str = "") -> Seen:
     """The header first, then a field with the product's version, then a path in the headers or in the page."""
-    found = HEADER.search(headers)
+    place = headers.find(_USUAL)  # the pattern below finds it too, more slowly
+    found = HEADER.match(headers, place + 1) if place >= 0 else HEADER.search(headers)
     if found is not None:
         return Seen(found[1], False, True)
     if _BUILD.fullmatch(named):
@@ -110,14 +114,23 @@ def _seen(headers: str, body: str, *others: str, named: str = "") -> Seen:
     return Seen("", False, "Outlook" in others or any(_SIGNS.search(text) for text in (headers, *others)))
 
 
-def _made(host: object, seen: Sequence[Seen], *, favicon: bool = False, **columns: str) -> list[Row]:
+def _made(
+    host: object, seen: Sequence[Seen], *, favicon: bool = False, day: str = "", country: str = "", asn: str = "",
+    owner: str = "", tag: str = "",
+) -> list[Row]:  # fmt: skip
     """One row for each version; where there is none, one if something shows Exchange."""
+    if len(seen) == 1:
+        one = seen[0]
+        return (
+            [Row(cell(host), one.version, one.coarse, day, country, asn, "", owner, tag)]
+            if one.version or one.sign or favicon
+            else []
+        )
     versions = dict.fromkeys((one.version, one.coarse) for one in seen if one.version)
     exact = [pair for pair in versions if not pair[1]]
     if not versions and (favicon or any(one.sign for one in seen)):
         versions = {("", False): None}
-    base = Row(cell(host))._replace(**cast(dict[str, Any], columns))
-    return [base._replace(version=cell(version), coarse=coarse) for version, coarse in exact or versions]
+    return [Row(cell(host), version, coarse, day, country, asn, "", owner, tag) for version, coarse in exact or versions]
 
 
 def headers_of(value: object) -> str:
@@ -141,17 +154,17 @@ def headers_of(value: object) -> str:
 
 def _shodan(record: Record) -> list[Row]:
     """Shodan's banner: `data` holds the raw header block."""
-    product = _text(record.get("product"))
-    named = _text(record.get("version")) if "exchange" in product.lower() else ""
-    title = _text(inner(record, "http", "title"))
-    seen = _seen(_text(record.get("data"))[:_MOST_BODY], _text(inner(record, "http", "html")), title, product, named=named)
-    vulns = record.get("vulns")
-    names = list(vulns)[:200] if isinstance(vulns, (dict, list)) else []
+    get, answer, place = record.get, record.get("http"), record.get("location")
+    answer, place = answer if isinstance(answer, dict) else {}, place if isinstance(place, dict) else {}
+    product = _text(get("product"))
+    named = _text(get("version")) if product and "exchange" in product.lower() else ""
+    seen = _seen(_text(get("data"))[:_MOST_BODY], _text(answer.get("html")), _text(answer.get("title")), product, named=named)
+    vulns = get("vulns")
+    tag = ";".join([str(name)[:30] for name in list(vulns)[:200]]) if isinstance(vulns, (dict, list)) else ""
     return _made(
-        record["ip_str"], [seen], favicon=inner(record, "http", "favicon", "hash") == _FAVICON,
-        tag=";".join(str(name)[:30] for name in names), day=_text(record.get("timestamp")),
-        country=cell(inner(record, "location", "country_code") or record.get("country_code")), asn=cell(record.get("asn")),
-        owner=cell(record.get("org") or record.get("isp")),
+        record["ip_str"], [seen], favicon=inner(answer, "favicon", "hash") == _FAVICON, tag=tag, day=_text(get("timestamp")),
+        country=cell(place.get("country_code") or get("country_code")), asn=cell(get("asn")),
+        owner=cell(get("org") or get("isp")),
     )  # fmt: skip
 
 

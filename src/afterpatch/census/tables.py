@@ -222,7 +222,7 @@ def _cells(lines: _Lines, table: Table) -> Iterator[list[str] | None]:
     """The rows of a CSV file, None for one that is no row. A cell may go over several lines; where its quote does not
     close within MOST_JOINED lines, or the row then has another width, only the line with the quote is bad."""
     while lines.in_block() and (line := lines.next()) is not None:
-        if not line.strip(b"\r\n"):
+        if line in (b"\n", b"\r\n", b"\r"):
             continue
         cells = split_row(line, table.delimiter)
         if cells is None and line.count(b'"') % 2:

@@ -16,6 +16,7 @@ import orjson
 from afterpatch.census.classes import NOTHING, ONLINE
 from afterpatch.census.count import EXPRESSIONS
 from afterpatch.census.result import DIMENSIONS, STATES, CensusResult, CveCount, GroupCount
+from afterpatch.census.store import Store
 from afterpatch.census.trend import write_run
 from afterpatch.knowledge import vulnerabilities
 from afterpatch.model import UsageError
@@ -24,23 +25,23 @@ SCHEMA = "afterpatch.census/1"
 MOST_HOSTS = 100
 _VALUES = 512
 _NUMBER = "CASE WHEN key > 0 THEN 'AS' || key ELSE '' END"
+_FEW = 5000
+# Hosts of an owner: its network and country where all have the same, and the first hosts that need to be told of.
 _OWNERS = f"""
 CREATE OR REPLACE TEMP TABLE owners AS
-SELECT {{who}} AS who, CASE WHEN network = last THEN {{first}} ELSE '' END AS network,
-       CASE WHEN place = other THEN place ELSE '' END AS place, first FROM (
-  SELECT {{key}} AS key, min({{network}}) AS network, max({{network}}) AS last,
-         min({{country}}) AS place, max({{country}}) AS other,
-         min(host, {MOST_HOSTS}) FILTER (shell OR v.class IN ({{listed}})) AS first
-  FROM hosts LEFT JOIN versions v USING (version, coarse) WHERE coalesce(v.class, 0) <> {{online}} GROUP BY 1)"""
+SELECT {{who}} AS who, {{shown}} AS network, CASE WHEN place = other THEN place ELSE '' END AS place, first FROM (
+  SELECT {{key}} AS key, {{networks}} min({{country}}) AS place, max({{country}}) AS other,
+         min(host, {MOST_HOSTS}) FILTER (shell OR {{open}}) AS first
+  FROM hosts WHERE {{wanted}} GROUP BY 1)"""
 _BY_OWNER = """
 CREATE OR REPLACE TEMP TABLE owner_counts AS
 SELECT {who} AS who, coalesce(v.class, {nothing}) AS class, count(*) AS hosts, count(*) FILTER (shell) AS shells
 FROM hosts LEFT JOIN versions v USING (version, coarse) WHERE coalesce(v.class, 0) <> {online} GROUP BY ALL"""
 _JOINED = """
 SELECT who, any_value(network), any_value(place), sum(hosts)::BIGINT,
-       coalesce(sum(hosts) FILTER (class IN ({listed})), 0)::BIGINT AS exposed, sum(shells)::BIGINT AS shells,
-       list(DISTINCT class) FILTER (class IN ({listed})), any_value(first)
-FROM {counted} JOIN owners USING (who) GROUP BY who
+       coalesce(sum(hosts) FILTER (holes > 0), 0)::BIGINT AS exposed, sum(shells)::BIGINT AS shells,
+       coalesce(bit_or(holes), 0), any_value(first)
+FROM {counted} LEFT JOIN open_holes USING (class) JOIN owners USING (who) GROUP BY who
 HAVING exposed > 0 OR sum(shells) > 0 ORDER BY exposed + sum(shells) DESC, who"""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
@@ -201,25 +202,52 @@ def write_owners(result: CensusResult, path: str) -> int:
 
 
 def _owner_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
-    opened: dict[int, list[str]] = {}
-    for number, cve in result.store.rows("SELECT class, cve FROM states WHERE exploited AND state = 'open' ORDER BY cve"):
-        opened.setdefault(number, []).append(cve)
-    listed = ", ".join(str(number) for number in sorted(opened)) or "NULL"
-    store, owners = result.store, bool(result.store.one("SELECT max(owner) FROM hosts")[0])
+    store = result.store
+    cves = _make_open_holes(store)
+    owners = bool(store.one("SELECT max(owner) FROM hosts")[0])
     who = "CASE WHEN owner <> '' THEN owner ELSE {asn} END".format(**EXPRESSIONS) if owners else EXPRESSIONS["asn"]
     plain = not owners and not store.options.asn_db  # then a number is quicker than its text
+    network = EXPRESSIONS["asn"]
     store.run(
         _OWNERS.format(
-            key="asn" if plain else who, who=_NUMBER if plain else "key", network="asn" if plain else EXPRESSIONS["asn"],
-            country=EXPRESSIONS["country"] if store.options.country_db else "country", listed=listed, online=ONLINE,
-            first=_NUMBER.replace("key", "network") if plain else "network",
+            key="asn" if plain else who, who=_NUMBER if plain else "key",
+            networks="" if plain else f"min({network}) AS network, max({network}) AS last,",
+            shown=_NUMBER if plain else "CASE WHEN network = last THEN network ELSE '' END",
+            country=EXPRESSIONS["country"] if store.options.country_db else "country",
+            open=_versions(store, "class IN (SELECT class FROM open_holes)"),
+            wanted="NOT " + _versions(store, f"class = {ONLINE}"),
         )
     )  # fmt: skip
     if owners:
         store.run(_BY_OWNER.format(who=who, nothing=NOTHING, online=ONLINE))
     counted = "owner_counts" if owners else "(SELECT value AS who, class, hosts, shells FROM groups_asn)"
-    for owner, network, where, hosts, exposed, shells, classes, first in store.rows(
-        _JOINED.format(counted=counted, listed=listed)
-    ):
-        cves = sorted({cve for number in classes or () for cve in opened.get(number, ())})
-        yield owner, network, where, hosts, exposed, shells, " ".join(cves), " ".join(first or ())
+    for owner, net, where, hosts, exposed, shells, holes, first in store.rows(_JOINED.format(counted=counted)):
+        named = [cve for place, cve in enumerate(cves) if holes >> place & 1]
+        yield owner, net, where, hosts, exposed, shells, " ".join(named), " ".join(first or ())
+
+
+def _make_open_holes(store: Store) -> list[str]:
+    """The table `open_holes` (class, holes): a bit for each hole used in attacks that a class is open to. Returns the
+    CVEs in the order of their bits."""
+    cves = [cve for (cve,) in store.rows("SELECT DISTINCT cve FROM states WHERE exploited AND state = 'open' ORDER BY cve")][:126]
+    store.run(
+        "CREATE OR REPLACE TEMP TABLE open_holes AS SELECT class, bit_or(1::HUGEINT << (list_position(?, cve) - 1)) AS holes "
+        "FROM states WHERE exploited AND state = 'open' AND list_position(?, cve) > 0 GROUP BY class",
+        cves, cves,
+    )  # fmt: skip
+    return cves
+
+
+def _versions(store: Store, which: str) -> str:
+    """A condition on the rows of `hosts` by their version: a list where it is short, which needs no join."""
+    query = f"SELECT version || CASE WHEN coarse THEN '/' ELSE '' END FROM versions WHERE {which}"
+    listed = [text for (text,) in store.rows(f"{query} LIMIT {_FEW + 1}")]
+    if len(listed) > _FEW:
+        return f"(version || CASE WHEN coarse THEN '/' ELSE '' END IN ({query}))"
+    exact = [text for text in listed if not text.endswith("/")]
+    paths = [text[:-1] for text in listed if text.endswith("/")]
+    return f"((NOT coarse AND {_among(exact)}) OR (coarse AND {_among(paths)}))"
+
+
+def _among(texts: Sequence[str]) -> str:
+    return "version IN (" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + ")" if texts else "false"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -93,11 +94,17 @@ class Hosts:
         return self.data[:size].data
 
 
+@lru_cache(1 << 15)
+def known(name: str, text: str) -> str | int:
+    """What a text of a column means; the same texts come again and again."""
+    return MEANINGS[name](text)
+
+
 def column(texts: Iterable[str | int]) -> Column:
     """Values row by row as positions in their list."""
-    known: dict[str | int, int] = {}
-    codes = [known.setdefault(text, len(known)) for text in texts]
-    return Column(np.array(codes, np.int32), list(known))
+    listed: dict[str | int, int] = {}
+    codes = [listed.setdefault(text, len(listed)) for text in texts]
+    return Column(np.array(codes, np.int32), list(listed))
 
 
 def same(value: str | int, rows: int) -> Column:

@@ -22,6 +22,7 @@ _NETWORK = re.compile(r"(?:ASN?)?[ :]*(\d{1,10})(?:\D|\Z)", re.ASCII | re.IGNORE
 _PLACE = re.compile(r"(?:[a-z][a-z0-9+.-]{0,15}://)?(?:[^/@\s]*@)?(\[[^\]]{2,60}\]|[^/?#]*)", re.ASCII | re.IGNORECASE)
 _BUILD = re.compile(r"(?<![\d.])(?:8|14|15)\.\d{1,2}\.\d{1,5}(?:\.\d{1,5})?(?![\d.]*\d)", re.ASCII)
 _WORDS = re.compile(r"\b(2007|2010|2013|2016|2019|SE)\b(?:.*?\b(CU ?\d{1,2}|SP ?\d|RTM)\b)?", re.ASCII | re.IGNORECASE)
+_ORDINARY = re.compile(r"[A-Za-z0-9._-]+\Z", re.ASCII)
 _EXCHANGE = re.compile(r"exchange|outlook|\bowa\b|esmtp mail service", re.IGNORECASE)
 _PORT = re.compile(r":\d{0,5}\Z", re.ASCII)
 
@@ -36,6 +37,8 @@ def decoded(raw: bytes) -> str | None:
 
 def host(text: str) -> str:
     """An address or a name, without scheme, port, path, brackets and the dot at the end; IPv6 in its short form."""
+    if _ORDINARY.match(text) and not text.endswith("."):
+        return text[:LONGEST_CELL]
     text = text.strip()[:LONGEST_CELL]
     if text.count(":") > 1 and "/" not in text and "[" not in text:
         return _address(text)
