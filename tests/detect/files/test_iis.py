@@ -196,6 +196,21 @@ def test_code_that_starts_with_the_application() -> None:
     assert levels(run(CONFIG, content)) == {"iis-auto-start": "high"}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('notListedIsapisAllowed="true">', {"iis-program-allowed": "medium"}),
+        ('><add path="C:\\Windows\\System32\\RpcProxy\\RpcProxy.dll" allowed="true"/>', {}),
+        ('><add path="C:\\php\\php-cgi.exe" allowed="true"/>', {"iis-program-allowed": "medium"}),
+        ('><add path="C:\\php\\php-cgi.exe" allowed="false"/>', {}),
+        ('><add path="C:\\ProgramData\\x.exe" allowed="true"/>', {"iis-program-allowed": "critical"}),
+    ],
+)
+def test_programs_that_iis_may_run(text: str, expected: dict[str, str]) -> None:
+    content = server_config(web=f"<security><isapiCgiRestriction {text}</isapiCgiRestriction></security>")
+    assert levels(run(CONFIG, content)) == expected
+
+
 def test_history_without_changes_is_silent() -> None:
     items = [history_item(number, server_config(), None) for number in (1, 2, 0)]
     assert analyse_server(items, FileContext()) == []

@@ -20,6 +20,8 @@ from afterpatch.detect.files.binary.program import Program
 from afterpatch.detect.files.binary.strongname import Layout, check_strong_name, token_of
 from afterpatch.detect.files.driver import analyse_file
 from afterpatch.detect.files.item import Facts, FileContext, FileFinding, FileItem, Inventory
+from afterpatch.detect.files.library import weight
+from afterpatch.detect.pages.verdict import Flow
 
 from .conftest import EXCHANGE, make_item
 from .libraries import library, native
@@ -109,6 +111,27 @@ def test_writing_any_file_is_worse_in_a_page_than_in_a_library(context: FileCont
     page = _one(compiled, library("upload"), context, "library-back-door", "compiled-assembly")
     assert (page.path, page.severity) == ("C:\\inetpub\\wwwroot\\aspnet_client\\up.aspx", "high")
     assert _one(BIN + "Upload.dll", library("upload"), context, "library-suspicious").severity == "medium"
+
+
+def test_shadow_copies_are_judged_as_libraries(context: FileContext) -> None:
+    copy = TEMP + "root\\e22c2559\\92c7e946\\assembly\\dl3\\1\\2\\Upload.dll"
+    assert _one(copy, library("upload"), context, "library-suspicious", "compiled-assembly").severity == "medium"
+
+
+@pytest.mark.parametrize(
+    ("sink", "call", "severity", "in_page", "in_library"),
+    [
+        ("process-start", "process.Start", "critical", "critical", "critical"),
+        ("file-write", "file.WriteAllText", "high", "high", "medium"),
+        ("file-write", "file.WriteAllText", "critical", "critical", "high"),
+        ("deserialisation", "new xmlserializer", "high", "high", "medium"),
+        ("deserialisation", "Deserialize", "high", "high", "high"),
+    ],
+)
+def test_what_a_flow_weighs(sink: str, call: str, severity: str, in_page: str, in_library: str) -> None:
+    flow = Flow("Request.Form", 1, (), sink, call, 2, severity, "")
+    assert (weight(flow, page=True), weight(flow, page=False)) == (in_page, in_library)
+    assert weight(replace(flow, source=""), page=False) == "low"
 
 
 def test_page_paths() -> None:

@@ -49,6 +49,7 @@ class IisAnalyser:
             setting = Setting(item, context)
             yield from iis_server.modules(config, setting)
             yield from iis_server.pools(config, setting)
+            yield from iis_server.programs(config, setting)
             yield from iis_sites.directories(config, setting)
             yield from iis_sites.logging(config, setting)
             yield from iis_code.sections(config.sections, setting)

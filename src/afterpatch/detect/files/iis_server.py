@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from afterpatch.detect.files.item import FileFinding
-from afterpatch.detect.files.paths import normal
+from afterpatch.detect.files.paths import file_name, normal
 from afterpatch.detect.files.setting import Setting, bad_image, in_drop_folder, known
 from afterpatch.knowledge import iis_baseline
 from afterpatch.parsers.iisconfig import IisConfig, Pool
-from afterpatch.parsers.sections import Entry
+from afterpatch.parsers.sections import Entry, is_true
 
 _GRADES = {"other-image": "critical", "other-name": "medium", "unknown": "medium"}
 
@@ -73,3 +73,20 @@ def _loads(pool: Pool, setting: Setting) -> Iterable[FileFinding]:
         if name.lower() in known("profiler_variables"):
             facts = {"pool": pool.name, "variable": name, "value": value}
             yield setting.fire("iis-pool-loads-code", pool.line, facts=facts)
+
+
+def programs(config: IisConfig, setting: Setting) -> Iterable[FileFinding]:
+    """Extensions and CGI programs that IIS may run (isapiCgiRestriction): others than the stock ones, or all there are."""
+    for entry in config.isapi_restrictions:
+        for name in ("notListedIsapisAllowed", "notListedCgisAllowed"):
+            if entry.action == "set" and is_true(entry.attributes.get(name), default=False):
+                yield setting.fire("iis-program-allowed", entry.line, facts={"setting": f"{name}=true"})
+        path = entry.get("path").partition("|")[0]
+        allowed = is_true(entry.attributes.get("allowed"), default=False)
+        if entry.action != "add" or not allowed or file_name(path).lower() in known("script_processors"):
+            continue
+        target = setting.expand(path)
+        worst = bad_image(path) or in_drop_folder(target)
+        grade = {"severity": "critical", "confidence": "moderate"} if worst else {}
+        facts = {"program": path, "description": entry.get("description")}
+        yield setting.fire("iis-program-allowed", entry.line, target, facts, **grade)

@@ -12,7 +12,7 @@ from afterpatch.detect.files.binary.clr import Assembly, NotReadable, short_name
 from afterpatch.detect.files.binary.flows import CodeVerdict, judge_code
 from afterpatch.detect.files.binary.program import Program, looks_like_program
 from afterpatch.detect.files.binary.strongname import StrongName, check_strong_name
-from afterpatch.detect.files.compiled import Trace, page_door, temp_application, traces_of_library
+from afterpatch.detect.files.compiled import Trace, page_door, traces_of_library
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import excerpt, fire, load_data, load_table
 from afterpatch.detect.files.paths import Place, extensions, file_name, normal, place_of, segment_pattern, stem_and_extension
@@ -28,6 +28,11 @@ _APPLICATION_SINKS = frozenset(
     ("file-write", "file-open", "file-read", "file-list", "file-delete", "sql", "network", "page-compile", "reflection",
      "timestomp", "xslt-script", "environment", "registry", "secrets", "listen", "written-page")
 )  # fmt: skip
+# readers that are given the type to build by the program, in every service framework
+_TYPED_READERS = ("xmlserializer", "datacontract", "javascriptserializer", "jsonconvert", "jsonserializer")
+# what ASP.NET names the libraries that it compiles of pages and of an application's own source; shadow copies of other
+# libraries lie beside them
+_COMPILED = ("app_web_", "app_code", "app_global.asax", "app_subcode_")
 _KINDS = frozenset(("web-file", "suspicious-place", "compiled-assembly", "server-library", "other"))
 
 
@@ -109,10 +114,10 @@ class LibraryAnalyser:
             return
         facts = _identity(library, assembly, strong)
         yield from _claims(library, assembly, strong, facts)
-        compiled = library.name.startswith("app_web_") or temp_application(library.item.path, library.context) is not None
+        compiled = library.name.startswith(_COMPILED)
         pages = traces_of_library(assembly, library.item, library.context) if compiled else {}
         yield from (_page(library, trace, facts) for trace in pages.values())
-        verdict = judge_code(assembly, everything=compiled and bool(pages))
+        verdict = judge_code(assembly, everything=compiled)
         yield from _code(library, assembly, verdict, facts, pages if compiled else None)
         if not verdict.complete:
             library.context.notice(library.item, "", "notice.program-read-in-part")
@@ -203,6 +208,13 @@ def roles_of(assembly: Assembly) -> dict[str, str]:
     return found
 
 
+def _may_hook(data: bytes) -> bool:
+    """Whether a name of a type that hooks stands in the file at all: most libraries need no look at their types."""
+    table = load_data("library")["roles"]
+    low = data.lower()
+    return any(name.encode() in low for role in _known("hooking") for name in table[role])
+
+
 def hooks_of(assembly: Assembly) -> tuple[str, ...]:
     """Events of the application that it hangs itself into."""
     wanted = ("httpapplication", "smtpreceiveagent", "routingagent", "deliveryagent")
@@ -231,8 +243,10 @@ def weight(flow: Flow, *, page: bool) -> str:
         return flow.severity
     if not flow.source:
         return "low" if flow.sink != "memory" else flow.severity
+    if flow.sink == "deserialisation" and any(name in flow.call.lower() for name in _TYPED_READERS):
+        return "medium" if at_least(flow.severity, "medium") else flow.severity
     if flow.sink in _APPLICATION_SINKS and at_least(flow.severity, "medium"):
-        return "medium"
+        return "high" if flow.severity == "critical" else "medium"
     return flow.severity
 
 
@@ -254,15 +268,18 @@ def _code(
     pages: Mapping[str, Trace] | None,
 ) -> Iterator[FileFinding]:
     """Findings about the code. `pages`: those of a compiled library, None for any other."""
+    if pages is None and not verdict.flows and not _may_hook(assembly.data):
+        return
     roles = roles_of(assembly)
     hooks = hooks_of(assembly)
     compiled = pages is not None
     graded = sorted(((weight(flow, page=compiled), flow) for flow in verdict.flows), key=lambda pair: -_rank(pair[0]))
     worst = graded[0][0] if graded else "info"
-    if compiled and verdict.reasons and not at_least(worst, "high"):
-        worst = verdict.severity
+    if verdict.reasons and not at_least(worst, "high"):
+        # together flows can mean more: in a page as graded, in a library only what is graded worst, a tunnel
+        worst = verdict.severity if compiled else "high" if verdict.severity == "critical" else worst
     told = [_fact_of(flow, verdict) for severity, flow in graded[:MAX_FLOWS] if severity != "info"]
-    told += [("reason", reason) for reason in verdict.reasons] if compiled else []
+    told += [("reason", reason) for reason in verdict.reasons] if compiled or at_least(worst, "high") else []
     role = [("is", ", ".join(f"{name} ({kind})" for name, kind in roles.items())), ("hooks", ", ".join(hooks))]
     pairs = _given([*told, *role, *facts])
     path, kind = _whose(library, roles, _page_of(verdict, pages) if pages else None, compiled)

@@ -137,7 +137,22 @@ class CodeReader:
             callees = {row for one in frontier for row in self._callees(one)}
             frontier = (callers | callees) - set(chosen)
             chosen |= dict.fromkeys(sorted(frontier))
-        return list(chosen)[:MAX_METHODS], len(chosen) <= MAX_METHODS
+        rows = list(chosen)[:MAX_METHODS]
+        makers = [row for row in self._makers(rows) if row not in chosen]  # what they put into fields is known first
+        return [*makers, *rows], len(chosen) <= MAX_METHODS
+
+    def _makers(self, rows: Sequence[int]) -> list[int]:
+        """Constructors of the types of some methods."""
+        wanted = set(rows)
+        found: list[int] = []
+        for kind in self._assembly.types:
+            if wanted.isdisjoint(kind.methods) or len(found) >= MAX_METHODS:
+                continue
+            for row in kind.methods[:200]:
+                method = self._assembly.method(row)
+                if method is not None and method.name in (".ctor", ".cctor"):
+                    found.append(row)
+        return found
 
     def _callees(self, row: int) -> Iterable[int]:
         method = self._assembly.method(row)
