@@ -279,7 +279,8 @@ def test_control_panel_tracking_and_logged_headers(kit: Kit, server: Any) -> Non
     logs = f"{kit.EXCHANGE}/Logging"
     head = "#Software: Microsoft Exchange Server\r\n#Version: 15.0.0.0\r\n#Log-type: {}\r\n#Date: {}\r\n#Fields: {}\r\n"
     panel = head.format("ECP Server Log", "2021-03-01T00:00:00.000Z", "TimeStamp,ServerName,EventId,EventData")
-    row = '2021-03-01T10:00:00.000Z,EXCH01,ECP.Request,"S:TIME=1;S:URL=/ecp/;S:EX=;S:BLD=15.1.2176.2;S:TNAME="\r\n'
+    address = "'S:URL=/ecp/?a=1;S:BLD=15.2.9.9;b'"  # what a client can ask for
+    row = f'2021-03-01T10:00:00.000Z,EXCH01,ECP.Request,"S:TIME=1;{address};S:EX=;S:BLD=15.1.2176.2;S:TNAME="\r\n'
     server.put(f"{logs}/ECP/Server/ECPServer20210301-1.LOG", "\ufeff" + panel + row)
     columns = "date-time,client-ip,source,event-id,message-subject,schema-version"
     tracking = head.format("Message Tracking Log", "2021-03-05T00:00:00.000Z", columns)

@@ -68,7 +68,7 @@ def window_text(window: ExposureWindow, catalogue: Catalogue) -> str:
     """`open 2021-02-21 00:00 – 2021-04-20 00:00`."""
     start = minute(window.start) if window.start else catalogue.text("ui.before-evidence")
     end = minute(window.end) if window.end else catalogue.text("ui.end-of-evidence")
-    return f"{catalogue.name('exposure.state', window.state)}: {start} – {end}"
+    return f"{catalogue.name('exposure.state', window.state)}{catalogue.text('ui.colon')}{start} – {end}"
 
 
 def ordered_mitigations(server: ServerExamination) -> tuple[Mitigation, ...]:
@@ -87,7 +87,7 @@ def since_text(one: Mitigation, catalogue: Catalogue) -> str:
         parts.append(catalogue.text("ui.since", time=moment(one.since, catalogue)))
     if one.not_before is not None:
         parts.append(catalogue.text("ui.not-before", time=moment(one.not_before, catalogue)))
-    return ", ".join(parts)
+    return catalogue.text("ui.list-separator").join(parts)
 
 
 def protection_text(one: Protection, catalogue: Catalogue) -> str:

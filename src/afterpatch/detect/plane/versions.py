@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from afterpatch.detect.plane.tally import LogScan, Mark
+from afterpatch.parsers.eventdata import decode_event
 
 MOST_MARKS = 200  # of one kind in one log
 TRIES = 40  # rows that are looked at for one that names a build
@@ -20,7 +21,6 @@ PATH_TRIES = 20
 PATH_EVERY = 16  # of the further pieces of a log, one in so many is searched for folders
 _COLUMNS = ("majorversion", "minorversion", "buildversion", "revisionversion")
 _HEADERS = ("x-owa-version", "sc(x-owa-version)")
-_BLD = re.compile(r"(?:\A|[;'\"])(?:S:)?BLD=(\d{1,2}\.\d{1,2}\.\d{1,5}\.\d{1,5})(?=[;'\"]|\Z)", re.IGNORECASE | re.ASCII)
 _NUMBERS = re.compile(r"\d{1,2}\.\d{1,2}\.\d{1,5}\.\d{1,5}\Z", re.ASCII)
 _PATH = re.compile(rb"/(?:owa|ecp)/(?:auth/|prem/)?(1[45]\.\d{1,2}\.\d{1,5}(?:\.\d{1,5})?)/")
 _ANSWERED = ("200", "304")
@@ -146,5 +146,8 @@ def _valid(source: str, text: str) -> tuple[str, str] | None:
 
 
 def _bld(text: str) -> tuple[str, str] | None:
-    found = _BLD.search(text, 0, 20_000)
-    return ("ecp-bld", found[1]) if found is not None else None
+    """`BLD` of event data. The list is taken apart as it is written: a requested address can hold text that looks so."""
+    if len(text) > 20_000 or "bld=" not in text.lower():
+        return None
+    values = decode_event(text).get("bld", ())
+    return _valid("ecp-bld", values[0].strip()) if values else None
