@@ -191,3 +191,30 @@ def test_a_selection_of_events_lacks_no_records(events: ModuleType, examine: Exa
     ran = examine(tmp_path / "in", tmp_path / "case")
     (row,) = [each for each in ran.server["coverage"] if each["artifact"] == "event-log"]
     assert [each["missing"] for each in row["channels"]] == [None]
+
+
+def test_published_indicators_in_events(events: ModuleType, examine: Examine, tmp_path: Path) -> None:
+    intel = tmp_path / "intel.csv"
+    digest = "0123456789abcdef" * 4
+    intel.write_text(
+        "type,value,source,group,published\n"
+        f"ip,203.0.113.99,Example,EXAMPLE-GROUP,2021-03-02\nsha256,{digest},Example,EXAMPLE-GROUP,2021-03-02\n"
+        "domain,c2.example.org,Example,EXAMPLE-GROUP,2021-03-02\npath,C:\\Windows\\Temp\\example-tool.exe,Example,EXAMPLE-GROUP,2021-03-02\n"
+    )
+    records = [
+        events.security("03-05 03:00:00", 4624, TargetUserName="admin1", LogonType="3", IpAddress="203.0.113.99", IpPort="1"),
+        events.security("03-05 03:00:01", 4624, TargetUserName="admin1", LogonType="3", IpAddress="203.0.113.98", IpPort="1"),
+        events.sysmon(
+            "03-05 03:01:00", 1, Image="C:\\Windows\\Temp\\example-tool.exe", Hashes=f"SHA1=00,SHA256={digest.upper()}"
+        ),
+        events.sysmon("03-05 03:02:00", 22, QueryName="x.c2.example.org", Image="C:\\Windows\\a.exe"),
+    ]
+    events.write_evtx(records, tmp_path / "evtx")
+    events.write_json(records, tmp_path / "flat" / "e.json", "nxlog")
+    found = []
+    for name in ("evtx", "flat"):
+        server = examine(tmp_path / name, tmp_path / f"case-{name}", "--intel", str(intel)).server
+        overlaps = [each for each in server["findings"] if each["detection"] == "published-indicator"]
+        found.append(sorted(dict(each["subject"]["extra"])["indicator"].lower() for each in overlaps))
+        assert all("EXAMPLE-GROUP" in each["explanation"] and each["evidence"] for each in overlaps)
+    assert found[0] == found[1] == sorted(["203.0.113.99", digest, "x.c2.example.org", "c:\\windows\\temp\\example-tool.exe"])

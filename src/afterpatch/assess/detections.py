@@ -34,7 +34,9 @@ class Loaded:
 
     def event_plan(self) -> EventPlan:
         """The plan of the rules about event logs, made where there are any."""
-        return make_event_plan(self.compiled, _correlated(self.rules), version=self.rules.version)
+        plan = make_event_plan(self.compiled, _correlated(self.rules), version=self.rules.version)
+        plan.matcher = self.matcher
+        return plan
 
 
 def load_detections(options: Options) -> Loaded:

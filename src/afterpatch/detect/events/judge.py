@@ -10,6 +10,7 @@ from afterpatch.detect.events.memory import Choice
 from afterpatch.detect.events.plan import EventPlan
 from afterpatch.detect.events.program import Candidate, Views
 from afterpatch.detect.events.view import EventView
+from afterpatch.detect.plane.judge import INDICATOR
 from afterpatch.detect.plane.tally import MAX_EVENTS, MAX_GROUPS, MAX_RAW, Event, Group, LogScan, Sample
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.detect.sigma.model import Rule
@@ -78,6 +79,14 @@ class EventJudge:
             if key is not None and failures == self._scan.failed.total():
                 choice.remember(key, fired)
         self._hits(fired, event, lambda: found.sample(self._scan.artifact))
+
+    def indicators(self, record: EventRecord, told: Iterable[tuple[str, str]]) -> None:
+        """Notes that values of an event overlap with published indicators."""
+        event = EventView(None, lambda: record)
+        seen = {name: value for name in SEEN_FIELDS if (value := event.first(name))}
+        for kind, value in told:
+            subject = (("type", kind), ("value", value), ("source.ip", event.first("source.ip")))
+            self._group(INDICATOR, subject).add(EVENT_LOG, sample_of(record, self._scan.artifact), seen, 0)
 
     def _fired(self, event: EventView, candidates: Iterable[Candidate]) -> list[Candidate]:
         views = Views(event)

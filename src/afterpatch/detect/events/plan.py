@@ -12,6 +12,7 @@ from afterpatch.detect.events.memory import Memory
 from afterpatch.detect.events.program import Candidate, Program, Way, make_program
 from afterpatch.detect.sigma.compile import CompiledRule
 from afterpatch.detect.sigma.mapping import EVENT_LOG, FieldMapping, Table
+from afterpatch.knowledge.indicators import Matcher
 
 MAX_PROGRAMS = 4_096  # channel and id pairs that are remembered; an attacker can name any number of channels
 CHANNEL, EVENT_ID = "Channel", "EventID"
@@ -28,6 +29,7 @@ class EventPlan:
     brief: bool = False  # what correlations get of a record's text is cut short
     version: str = ""
     memory: Memory = field(default_factory=Memory)
+    matcher: Matcher | None = None  # published indicators that fields are compared with
     _kept: Kept | None = None
     _programs: dict[tuple[str, int], Program] = field(default_factory=dict)
     _alike: dict[tuple[int, ...], Program] = field(default_factory=dict)

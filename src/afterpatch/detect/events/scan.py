@@ -21,6 +21,7 @@ from afterpatch.detect.events.head import read_head
 from afterpatch.detect.events.judge import EventJudge
 from afterpatch.detect.events.kinds import Found, Kinds, NoEventError
 from afterpatch.detect.events.plan import EventPlan
+from afterpatch.detect.events.published import Published
 from afterpatch.detect.events.watched import MOST_INSTALLS, MOST_VALUE, MOST_VALUES, watched
 from afterpatch.detect.plane.tally import Hour, Install, LogScan
 from afterpatch.evidence import local_path, open_locator
@@ -112,6 +113,7 @@ class _Worker:
         self._judge = EventJudge(plan, scan, reraise=os.environ.get("AFTERPATCH_RAISE") == "1")
         self._channels: dict[str, ChannelCount] = {}
         self._kinds = Kinds(plan)
+        self._published = Published(plan.matcher) if plan.matcher is not None else None
 
     def run(self, counted: _Counted, opened: BinaryIO) -> None:
         """Reads the log, or the piece of it."""
@@ -164,6 +166,10 @@ class _Worker:
             self._parsed(batch, number, text)
             return
         self._seen(head.time, kind.computer, kind.channel, number)
+        told = self._published.found(text) if self._published is not None else None
+        record = from_json(text, (number, batch.offset_of(number))) if told else None
+        if told and record is not None:
+            self._judge.indicators(record, told)
         program = kind.program
         if not program.candidates:
             return
@@ -198,6 +204,10 @@ class _Worker:
         if watched(record.provider, record.event_id):
             self._install(record)
         self._seen(moment, record.computer, record.channel, record.record_id)
+        if self._published is not None:
+            told = self._published.found(orjson.dumps(dict(record.fields)).decode())
+            if told:
+                self._judge.indicators(record, told)
         program = self._plan.program(record.channel, record.event_id)
         if not program.candidates:
             return
