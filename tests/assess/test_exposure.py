@@ -404,6 +404,43 @@ def test_an_event_about_the_change_dates_a_rule(kit: Kit, server: Any) -> None:
     assert windows(found)[1:] == [("open", "03-01", "03-06"), ("mitigated", "03-06", None)]
 
 
+def test_the_summary_that_eomt_leaves_dates_its_rules(kit: Kit, server: Any) -> None:
+    server.proxy(kit.at("2021-03-01"), CU19, rows=5)
+    server.proxy(kit.at("2021-03-30"), CU19, rows=5)
+    server.put("C/inetpub/wwwroot/web.config", kit.web_config(kit.COOKIE_RULES), kit.at("2021-03-28"))
+    server.put("C/EOMTSummary.txt", "Exchange On-premises Mitigation Tool", kit.at("2021-03-16"))
+    assert windows(examined(server))[1:] == [("open", "03-01", "03-16"), ("mitigated", "03-16", None)]
+
+
+def test_times_of_copying_date_nothing(kit: Kit, server: Any) -> None:
+    """Files changed after the last row of the logs bear the time of copying: in place at the end, no earlier."""
+    server.proxy(kit.at("2021-03-01"), CU19, rows=5)
+    server.proxy(kit.at("2021-03-30"), CU19, rows=5)
+    server.put("C/inetpub/wwwroot/web.config", kit.web_config(kit.COOKIE_RULES), kit.at("2021-05-01"))
+    server.put("C/EOMTSummary.txt", "Exchange On-premises Mitigation Tool", kit.at("2021-05-01"))
+    found = examined(server)
+    assert hole(found, LOGON).state == "mitigated"
+    assert windows(found)[1] == ("open", "03-01", "03-30")
+
+
+def test_extended_protection_closes_from_when_it_is_seen(kit: Kit, server: Any) -> None:
+    for number in range(0, 15, 2):
+        server.proxy(kit.at("2024-03-13") + number * DAY, "15.1.2507.37", rows=5)
+    for path, value, day in ((HISTORY.format(1), "None", "2024-03-12"), (CONFIG, "Require", "2024-03-20")):
+        places = "".join(
+            f'<location path="Default Web Site/{name}"><system.webServer><security><access sslFlags="Ssl, Ssl128" />'
+            "<authentication>"
+            f'<windowsAuthentication><extendedProtection tokenChecking="{value}" /></windowsAuthentication></authentication>'
+            "</security></system.webServer></location>"
+            for name in ("owa", "ecp", "EWS")
+        )
+        server.put(path, kit.apphost(protection=places), kit.at(day))
+    found = examined(server)
+    guard = mitigation(found, "extended-protection")
+    assert (guard.state, guard.since, guard.not_before) == ("in-place", kit.at("2024-03-20"), kit.at("2024-03-12"))
+    assert windows(found, "CVE-2024-21410") == [("unknown", None, "03-20"), ("closed", "03-20", None)]
+
+
 def test_weak_forms_are_named_and_guard_nothing(kit: Kit, server: Any) -> None:
     server.proxy(kit.at("2022-10-10"), "15.1.2507.12", rows=5)
     rule = kit.shell_rule("{REQUEST_URI}", ".*autodiscover\\.json.*\\@.*Powershell.*")
