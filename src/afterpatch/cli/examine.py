@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afterpatch import __version__
-from afterpatch.assess.gather import Gathered, Progress, gather
 from afterpatch.assess.options import Options
 from afterpatch.cli.main import INTERRUPTED
 from afterpatch.cli.output import refuse_inside, write
@@ -21,6 +20,7 @@ from afterpatch.model import EvidenceError, UsageError, parse_iso
 
 if TYPE_CHECKING:
     from afterpatch.assess.examine import Result
+    from afterpatch.assess.gather import Gathered
     from afterpatch.report import RunInfo
 
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -62,6 +62,8 @@ def _time(text: str | None, name: str) -> datetime | None:
 
 def run_examine(arguments: argparse.Namespace) -> int:
     """Examines evidence, writes the case, shows the result."""
+    from afterpatch.assess.gather import Progress, gather
+
     options = options_of(arguments)
     started = datetime.now(UTC)
     targets = [each for each in (arguments.case, arguments.json, arguments.report) if each]

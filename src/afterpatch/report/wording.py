@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 import afterpatch.detect
-from afterpatch.detect.files.metadata import CheckMeta
-from afterpatch.detect.files.registry import detections
 from afterpatch.knowledge.actions import actions
 from afterpatch.report.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from afterpatch.detect.files.metadata import CheckMeta
 
 _RULES = Path(afterpatch.detect.__file__).parent / "rules"
 
@@ -30,6 +31,8 @@ def _rules(language: str) -> Mapping[str, Mapping[str, Any]]:
     """Texts of rules (by name) and checks (by id). English ones stand in the findings themselves."""
     if language == "en":
         return {}
+    from afterpatch.detect.files.registry import detections  # all analysers: not for those who need none
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     found: dict[str, Mapping[str, Any]] = {}
     for path in sorted(_RULES.glob(f"*{language}.yml")):
