@@ -202,7 +202,7 @@ def test_the_default_case_never_falls_into_the_evidence(program: Program, small:
 def test_a_bug_is_no_verdict(program: Program, small: Path, tmp_path: Path) -> None:
     """An internal error ends with 2 and one line; with AFTERPATCH_RAISE it is raised."""
     script = (
-        "import afterpatch.cli.examine as e\n"
+        "import afterpatch.assess.gather as e\n"
         "def broken(*a, **k): raise RuntimeError('x' * 9)\n"
         "e.gather = broken\n"
         "from afterpatch.cli.main import main\n"
