@@ -477,3 +477,20 @@ def test_what_an_intruder_looked_for_besides_goes_with_its_way_in() -> None:
     looked = hit("l", "203.0.113.1", "probed", START, chain="web-shell", role="scanner")
     other = hit("o", "198.51.100.9", "probed", START, chain="web-shell", role="scanner")
     assert companions([entered, looked, other]) == {"l": "proxyshell"}
+
+
+def test_the_own_names_of_logs_are_no_marks_of_servers() -> None:
+    """One log of each server, of different kinds: their names part them, and say nothing of others of such names."""
+    artifacts = [
+        artifact(0, "a", "httpproxy", shown="heap/HttpProxy_2021030300-1.LOG"),
+        artifact(1, "b", "ecp-server", shown="heap/ECPServer20210303-2.LOG"),
+        artifact(2, "c", "oab-generator", shown="heap/oabgen20210303-1.LOG"),
+    ]
+    _, notices = split(artifacts, [scan_of(0, "EXCH01"), scan_of(1, "EXCH02"), scan_of(2)])
+    assert [notice.path for notice in notices] == ["heap/oabgen20210303-1.LOG"]
+    marked = [
+        artifact(number, str(number), kind, shown=f"heap/{mark}_{kind}.log")
+        for number, (mark, kind) in enumerate([("a", "ews"), ("a", "cmdlet"), ("b", "ews"), ("b", "cmdlet"), ("b", "smtp")])
+    ]
+    scans = [scan_of(number, name) for number, name in enumerate(["EXCH01", "EXCH01", "EXCH02", "EXCH02"])]
+    assert split(marked, [*scans, scan_of(4)]) == ({"EXCH01": [0, 1], "EXCH02": [2, 3, 4]}, [])

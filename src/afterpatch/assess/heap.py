@@ -118,9 +118,14 @@ class Heap:
         """The first or the last word of the file names, where it parts the named logs exactly as their rows do."""
         for place in (0, -1):
             marks: dict[str, Counter[str]] = {}
+            kinds: dict[str, set[str]] = {}
             for artifact in self.members:
                 if artifact.index in named:
-                    marks.setdefault(_words(artifact)[place], Counter())[named[artifact.index]] += 1
+                    mark = _words(artifact)[place]
+                    marks.setdefault(mark, Counter())[named[artifact.index]] += 1
+                    kinds.setdefault(mark, set()).add(artifact.kind)
+            if any(len(each) < 2 for each in kinds.values()):
+                continue  # a log's own name, not a mark
             told = {owner for owners in marks.values() for owner in owners}
             if len(told) == len(self.found) and all(len(owners) == 1 for owners in marks.values()) and len(marks) == len(told):
                 for artifact in self._open():

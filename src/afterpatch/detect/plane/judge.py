@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
-from afterpatch.detect.plane.plan import WEB_KINDS, Plan
+from afterpatch.detect.plane.plan import WEB_KINDS, IndicatorMatcher, Plan
 from afterpatch.detect.plane.tally import MAX_EVENTS, MAX_GROUPS, MAX_RAW, Event, Group, LogScan, PageUse, Sample
 from afterpatch.detect.sigma.compile import CompiledRule
 from afterpatch.detect.sigma.mapping import FieldMapping, MappedView
@@ -108,7 +108,7 @@ class Judge:
         if matcher is None:
             return
         client = _first(view, "source.ip")
-        found = [(type_, value) for type_, value in _indicated(view, client) if value and matcher.match_value(type_, value)]
+        found = [(type_, value) for type_, value in _indicated(view, client) if value and _is_told(matcher, type_, value)]
         named = any(type_ == "file-name" for type_, _value in found)
         for type_, value in dict.fromkeys(found):
             if type_ == "url-path" and named:
@@ -139,7 +139,12 @@ class Judge:
         return True
 
 
-@lru_cache(maxsize=4096)
+def _is_told(matcher: IndicatorMatcher, type_: str, value: str) -> bool:
+    """Whether an indicator speaks of a value. A page that Exchange ships is no trace by its address alone."""
+    hits = matcher.match_value(type_, value)
+    return any(getattr(hit, "caution", "") != "stock-name" for hit in hits) if type_ == "url-path" else bool(hits)
+
+
 def _indicated(view: Derived, client: str) -> Iterator[tuple[str, str]]:
     """The values of a record that lists of indicators speak of: (type, value)."""
     path = _first(view, "url.page") or _first(view, "url.path")
@@ -152,6 +157,7 @@ def _indicated(view: Derived, client: str) -> Iterator[tuple[str, str]]:
     yield "domain", _first(view, "anchor.host")
 
 
+@lru_cache(maxsize=4096)
 def _is_shipped(page: str, side: str) -> bool:
     """The front end serves its sign-in folders itself and hands everything else on to the back end's pages."""
     return is_shipped_page(page, side if page.startswith(FRONT_END_ONLY) or side == "back" else "")
