@@ -87,7 +87,9 @@ def sources(path: Path) -> list[Source]:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                names = [one.filename for one in archive.infolist() if not one.is_dir() and not one.flag_bits & 1][:MOST_MEMBERS]
+                names = [one.filename for one in archive.infolist() if not one.is_dir()]
+            if len(names) > MOST_MEMBERS:
+                raise UsageError(f"{path} holds more than {MOST_MEMBERS} files: give them as several archives.")
             return [_looked_at(Source(path, name, "zip")) for name in names]
         with path.open("rb") as stream:
             start = stream.read(8)
