@@ -1,6 +1,7 @@
 """Measure the judgement of server pages: recall on a folder of web shells, false alarms on a folder of benign pages.
 
     python benchmarks/webshells/run.py --shells DIR --benign DIR [--no-signatures] [--list]
+    python benchmarks/webshells/run.py --benign DIR --beside-yara RULES [--yara-python PYTHON]
 
 A file of the shell set counts where its extension is one that a server executes and where it holds server code at all:
 files without any (a picture, a readme, plain HTML under a script's name, an empty file) are listed apart, by that rule
@@ -18,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import beside_yara
 
 from afterpatch.detect.files.item import FileContext, FileItem
 from afterpatch.detect.files.signatures import SignatureAnalyser
@@ -138,9 +141,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--benign", action="append", default=[], type=Path)
     parser.add_argument("--no-signatures", action="store_true", help="flow analysis alone")
     parser.add_argument("--list", action="store_true", help="name every miss and every alarm")
+    parser.add_argument("--beside-yara", type=Path, metavar="RULES", help="measure speed beside YARA with these rules")
+    parser.add_argument("--yara-python", default=sys.executable, help="an interpreter that has yara-python")
     options = parser.parse_args(arguments)
     if not options.shells and not options.benign:
         parser.error("name at least one folder: --shells DIR or --benign DIR")
+    if options.beside_yara:
+        beside_yara.show(options.beside_yara, list(pages(options.benign or options.shells)), options.yara_python)
+        return 0
     for folders, show in ((options.shells, show_shells), (options.benign, show_benign)):
         if folders:
             rows = [judge(path, not options.no_signatures) for path in pages(folders)]

@@ -171,6 +171,8 @@ class CallMachine(Machine):
         the object and the other arguments carry."""
         kept = (holder.fields or {}).get("?call")
         given = [one for one in arguments if one.function is not None]
+        if kept is None and not given:
+            return None
         traces = self.gathered([holder, *(one for one in arguments if one.function is None)], "each element", node.line)
         result: Value | None = None
         for one in (*given, *((kept,) if kept is not None else ())):

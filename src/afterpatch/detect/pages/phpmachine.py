@@ -408,21 +408,16 @@ class PhpMachine(CallMachine):
         """Functions handed over by their names, also inside option arrays: the page's own, and those that run code."""
         if self.tables.has("asking", method):
             return
-        traces = self.gathered(arguments, method, node.line)
-        if not traces:
-            return
         inside = [item for one in arguments if one.type == "array" for item in list((one.fields or {}).values())[:8]]
-        for one in (*arguments, *inside):
-            name = (one.text or "").lower()
-            if name in self.functions and not one.traces:
+        names = [one.const.lower() for one in (*arguments, *inside) if isinstance(one.const, str) and not one.traces]
+        wanted = [name for name in names if name in self.functions or self.tables.has("runners", name)]
+        traces = self.gathered(arguments, method, node.line) if wanted else ()
+        for name in wanted if traces else ():
+            if name in self.functions:
                 self.own(name, [Value(traces=traces)])
-            elif self.tables.has("runners", name) and not one.traces:
-                self.event(
-                    "dynamic-call",
-                    method,
-                    node.line,
-                    {"callable": Value(marks=frozenset((BUILT,))), "data": Value(traces=traces)},
-                )
+            else:
+                called = Value(marks=frozenset((BUILT,)))
+                self.event("dynamic-call", method, node.line, {"callable": called, "data": Value(traces=traces)})
 
     def reached(self, sink: Sink, roles: dict[str, Value], node: ir.Node) -> None:
         name = sink.name

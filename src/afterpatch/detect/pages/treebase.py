@@ -84,12 +84,16 @@ class TreeReader:
 
     def parse(self) -> Node:
         """The tree's root; parsing stops where it would take too long."""
-        calls, started = 0, time.thread_time()
+        calls, started = 0, 0.0
 
         def progress(_offset: int, _error: bool) -> bool:
-            nonlocal calls
+            nonlocal calls, started
             calls += 1
-            return calls > MAX_PARSE_CALLS or time.thread_time() - started > MAX_PARSE_SECONDS
+            if calls % 32:
+                return False  # the clock is dear
+            now = time.thread_time()
+            started = started or now
+            return calls > MAX_PARSE_CALLS or now - started > MAX_PARSE_SECONDS
 
         parser = Parser(self.language)
         source = self.source

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yara_x
@@ -44,10 +45,17 @@ def _evidence(rule: Any, content: bytes) -> tuple[int | None, bytes]:
     return offset, content[offset : offset + min(max(length, 80), 300)]
 
 
-def _scanner(rules: yara_x.Rules, externals: Mapping[str, str]) -> Any:
+@lru_cache(maxsize=2)
+def _made(rules: yara_x.Rules) -> Any:
+    """A scanner is dear to make and can be used again."""
     scanner = yara_x.Scanner(rules)
     scanner.max_matches_per_pattern(MAX_MATCHES)
     scanner.set_timeout(TIMEOUT)
+    return scanner
+
+
+def _scanner(rules: yara_x.Rules, externals: Mapping[str, str]) -> Any:
+    scanner = _made(rules)
     for name, value in externals.items():
         scanner.set_global(name, value)
     return scanner
@@ -55,11 +63,12 @@ def _scanner(rules: yara_x.Rules, externals: Mapping[str, str]) -> Any:
 
 def _patient(scanner: Any, content: bytes) -> Any:
     """A scan's result, repeated once where the machine was busy; None where the time ran out."""
-    started = time.thread_time()
+    large = len(content) > EDGE  # a small page never needs a second
+    started = time.thread_time() if large else 0.0
     try:
         return scanner.scan(content)
     except yara_x.TimeoutError:
-        if time.thread_time() - started > WORKED:
+        if large and time.thread_time() - started > WORKED:
             return None
     scanner.set_timeout(PATIENT)
     try:
@@ -93,10 +102,14 @@ def scan_views(
     and of all after them, only the two ends are scanned, so that a page does not hide behind its own size. A name with
     `!` is a reading of which not even the ends could be scanned."""
     scanner = _scanner(rules, externals)
-    started, late = time.thread_time(), []
+    started: float | None = None  # the clock is dear: it is asked for large readings only
+    late: list[str] = []
     found: dict[tuple[str, str], Match] = {}
     for view, content in views:
-        whole = time.thread_time() - started < BUDGET or len(content) <= 2 * EDGE
+        whole = len(content) <= 2 * EDGE
+        if not whole:
+            started = time.thread_time() if started is None else started
+            whole = time.thread_time() - started < BUDGET
         matches = _scan(scanner, view, content) if whole else None
         if matches is None:
             matches = _scan(scanner, view, _ends(content))
