@@ -52,7 +52,7 @@ def test_times_are_what_the_parser_reads(texts: list[str], quoted: bool) -> None
     assert not good[-1]
     for text, is_time, second in zip(texts, good.tolist()[:-1], seconds.tolist()[:-1], strict=True):
         try:
-            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}", text):
+            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}%s[0-9]{2}:[0-9]{2}:[0-9]{2}" % ("[ T]" if quoted else " "), text):
                 raise ValueError(text)
             wanted = datetime.strptime(text.replace("T", " "), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
         except ValueError:

@@ -88,7 +88,9 @@ def _stamps(view: NDArray[np.uint8], starts: Int, quoted: bool) -> tuple[Int, Bo
     words = np.ndarray((len(view) - 7,), "<u8", view.data, strides=(1,))
     day, clock, rest = words[starts], words[starts + 8], words[starts + 16]
     between = (clock >> np.uint64(16)) & np.uint64(255)
-    good = (between == 32) | (between == 84)
+    good = between == 32  # in IIS date and time are two columns
+    if quoted:
+        good |= between == 84
     left = [_left(day, 0), _left(clock, 1), _left(rest, 3 if quoted else 2)]
     for each, number in zip(left, (0, 1, 3 if quoted else 2), strict=True):
         good &= ((each | (each + _DIGITS[number])) & _HIGH) == 0

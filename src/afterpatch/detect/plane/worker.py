@@ -188,7 +188,8 @@ class Worker:
         odd = (np.flatnonzero(~sheet.plain[first:end]) + first).tolist()
         hits = [each for each in sheet.hits if first <= each < end]
         for index in sorted({*odd, *hits}) if hits else odd:
-            if index > walk.flushed and sheet.may_change_columns(index):
+            # the name of the server is taken from the first row behind a header, whatever else was read exactly
+            if index > walk.flushed and (self._named < NAMED or sheet.may_change_columns(index)):
                 self._flush(walk, index)
                 walk.flushed = index
             if self._stands(walk, index):
