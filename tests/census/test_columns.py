@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from afterpatch.census import CensusOptions, census
 from afterpatch.census.blocks import Source, blocks, sources
-from afterpatch.census.columns.cells import cut
+from afterpatch.census.columns.cells import Shape, cut
 from afterpatch.census.columns.encode import coded, hashes
 from afterpatch.census.columns.pieces import Hosts, column, join, split, write
 from afterpatch.census.read import Job, Task, Workers, read_block
@@ -49,13 +49,13 @@ def test_any_bytes_are_read_alike(tmp_path, noise):
 
 def test_cells_are_where_they_are():
     text = b'a,"b,c",d\r\n"","x""y",z\n\ntoo,few\n1,2,3\n'
-    found = cut(np.frombuffer(text + b"\0" * 16, np.uint8), len(text), ord(","), 3, (0, 1, 2))
+    found = cut(np.frombuffer(text + b"\0" * 16, np.uint8), 0, len(text), Shape(ord(","), 3, (0, 1, 2)))
     rows = [
         [text[start:end] for start, end in zip(found.starts[place], found.ends[place], strict=True)] for place in (0, 1, 2)
     ]  # fmt: skip
     assert list(zip(*rows, strict=True)) == [(b"a", b"b,c", b"d"), (b"1", b"2", b"3")]
     assert (found.bad, [text[start:end] for start, end in found.odd]) == (1, [b'"","x""y",z'])
-    assert cut(np.frombuffer(b'a,"b\nc",d\n' + b"\0" * 16, np.uint8), 10, ord(","), 3, (0,)) is None
+    assert cut(np.frombuffer(b'a,"b\nc",d\n' + b"\0" * 16, np.uint8), 0, 10, Shape(ord(","), 3, (0,))) is None
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=50))

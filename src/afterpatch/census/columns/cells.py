@@ -33,56 +33,90 @@ class Cells:
     odd: list[tuple[int, int]] = field(default_factory=list)
 
 
-def cut(data: Bytes, size: int, delimiter: int, width: int, wanted: tuple[int, ...]) -> Cells | None:
-    """Cuts `data[:size]`, which ends with a line end and goes on with at least one byte. None where a quote is open at
-    the end of a line."""
-    text = data[:size]
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a table is cut: its delimiter, the number of its columns, those that are wanted, and whether there are carriage
+    returns in it."""
+
+    delimiter: int
+    width: int
+    wanted: tuple[int, ...]
+    returns: bool = True
+
+
+def cut(data: Bytes, begin: int, end: int, shape: Shape) -> Cells | None:
+    """Cuts `data[begin:end]`, which ends with a line end and goes on with at least one byte. None where a quote is open
+    at the end of a line."""
+    text = data[begin:end]
     lines = text == NEWLINE
-    marks = text == delimiter
+    marks = text == shape.delimiter
     marks |= lines
     improper: Ints | None = None
     quotes = text == QUOTE
     if quotes.any():
-        outside = _outside(text, quotes, marks, lines)
+        outside = _outside(text, quotes, marks, lines, returns=shape.returns)
         if outside is None:
             return None
         marks, improper = outside
     at = np.flatnonzero(marks)
-    last = _row_ends(data, at, width, int(np.count_nonzero(lines)))
-    return _rows(data, at, last, width, wanted, improper)
+    at += begin
+    if improper is None or not len(improper):
+        found = _regular(data, at, begin, shape, int(np.count_nonzero(lines)), quoted=improper is not None)
+        if found is not None:
+            return found
+    return _rows(data, at, begin, shape, improper)
 
 
-def _row_ends(data: Bytes, at: Ints, width: int, lines: int) -> Ints:
-    """Which of the marks end a row; where all rows have the right width, that is every `width`-th."""
-    if len(at) == width * lines:
-        last = np.arange(width - 1, len(at), width)
-        if (data[at[last]] == NEWLINE).all():
-            return last
-    return np.flatnonzero(data[at] == NEWLINE)
+def _regular(data: Bytes, at: Ints, begin: int, shape: Shape, lines: int, *, quoted: bool) -> Cells | None:
+    """`lines` rows that all have the right width, so that every `width`-th mark ends one. None where that is not so."""
+    if shape.width == 1 or len(at) != lines * shape.width:
+        return None
+    table = at.reshape(lines, shape.width)
+    ends = table[:, -1]
+    if not (data[ends] == NEWLINE).all():
+        return None
+    found = Cells({}, {}, len(table), 0)
+    for column in shape.wanted:
+        start = np.empty(len(table), np.int64)
+        start[:1] = begin
+        if column:
+            np.add(table[:, column - 1], 1, out=start)
+        else:
+            np.add(ends[:-1], 1, out=start[1:])
+        found.starts[column], found.ends[column] = _trimmed(data, start, table[:, column], shape, column, quoted=quoted)
+    return found
 
 
-def _rows(data: Bytes, at: Ints, last: Ints, width: int, wanted: tuple[int, ...], improper: Ints | None) -> Cells:
+def _trimmed(data: Bytes, start: Ints, stop: Ints, shape: Shape, column: int, *, quoted: bool) -> tuple[Ints, Ints]:
+    """Cells without the carriage return at the end of a row, and without the quotes around them."""
+    if column == shape.width - 1 and shape.returns:
+        stop = stop - ((data[np.maximum(stop - 1, 0)] == RETURN) & (stop > start))
+    if quoted:
+        wrapped = data[start] == QUOTE
+        if wrapped.any():
+            start, stop = start + wrapped, stop - wrapped
+    return start, stop
+
+
+def _rows(data: Bytes, at: Ints, begin: int, shape: Shape, improper: Ints | None) -> Cells:
+    """Rows of any width: those of the right one, and how many have another."""
+    last = np.flatnonzero(data[at] == NEWLINE)
     ends = at[last]
-    begins = np.concatenate(([0], ends[:-1] + 1))
+    begins = np.concatenate(([begin], ends[:-1] + 1))
     cells = np.diff(last, prepend=-1)
     empty = (ends == begins) | ((ends - begins == 1) & (data[begins] == RETURN))
     odd = np.zeros(len(last), bool)
     if improper is not None and len(improper):
-        odd[np.searchsorted(ends, improper)] = True
+        odd[np.searchsorted(ends, improper + begin)] = True
         odd &= ~empty
-    fits = (cells == width) & ~empty & ~odd
+    fits = (cells == shape.width) & ~empty & ~odd
     rows = last[fits]
     found = Cells({}, {}, len(rows), len(last) - len(rows) - int(np.count_nonzero(odd | empty)))
     found.odd = [(int(begins[row]), int(ends[row])) for row in np.flatnonzero(odd)]
-    for column in wanted:
-        start = begins[fits] if column == 0 else at[rows - (width - column)] + 1
-        stop = at[rows - (width - 1 - column)]
-        if column == width - 1:
-            stop = stop - ((data[np.maximum(stop - 1, 0)] == RETURN) & (stop > start))
-        if improper is not None:
-            wrapped = data[start] == QUOTE
-            start, stop = start + wrapped, stop - wrapped
-        found.starts[column], found.ends[column] = start, stop
+    for column in shape.wanted:
+        start = begins[fits] if column == 0 else at[rows - (shape.width - column)] + 1
+        stop = at[rows - (shape.width - 1 - column)]
+        found.starts[column], found.ends[column] = _trimmed(data, start, stop, shape, column, quoted=improper is not None)
     return found
 
 
@@ -121,15 +155,15 @@ def _parity(quotes: Words) -> Words:
     return bits
 
 
-def _outside(text: Bytes, quotes: Flags, marks: Flags, lines: Flags) -> tuple[Flags, Ints] | None:
+def _outside(text: Bytes, quotes: Flags, marks: Flags, lines: Flags, *, returns: bool) -> tuple[Flags, Ints] | None:
     """The marks that lie outside of quotes, and where quotes do not stand around a whole cell. None where one is open at
     the end of a line."""
     quote, mark, line = _packed(quotes), _packed(marks), _packed(lines)
     inside = _parity(quote)
     if (inside & line).any():
         return None
-    mark &= ~inside
-    borders = mark | (_packed(text == RETURN) & _earlier(line))
-    wrong = (quote & inside & ~_later(mark, 1)) | (quote & ~inside & ~_earlier(borders))
+    outside = mark & ~inside
+    borders = outside | (_packed(text == RETURN) & _earlier(line)) if returns else outside
+    wrong = (quote & inside & ~_later(outside, 1)) | (quote & ~inside & ~_earlier(borders))
     places = np.flatnonzero(_unpacked(wrong, len(text))) if wrong.any() else np.empty(0, np.int64)
-    return _unpacked(mark, len(text)), places
+    return marks if (outside == mark).all() else _unpacked(outside, len(text)), places

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
+Bytes = npt.NDArray[np.uint8]
 PADDING = 16  # bytes that must follow the last cell
 _SLOTS = 17  # bits
-_MASKS = np.array([(1 << (8 * size)) - 1 for size in range(9)], dtype=np.uint64)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_WIDE = 40  # bytes of a range up to which ranges are copied as words
 
 
 def new_key() -> tuple[int, int]:
@@ -21,27 +22,54 @@ def new_key() -> tuple[int, int]:
     return secrets.randbits(64) | 1, secrets.randbits(64) | 1
 
 
-def hashes(data: npt.NDArray[np.uint8], starts: Ints, lengths: Ints, key: tuple[int, int]) -> Words:
+def aligned(data: Bytes) -> Words:
+    """Bytes as words of eight. A copy where they do not begin at the border of a word: NumPy is slow there."""
+    if data.ctypes.data % 8 or not data.flags.c_contiguous:
+        data = data.copy()
+    return data[: len(data) & ~7].view("<u8")
+
+
+def words_at(words: Words, starts: Ints) -> Words:
+    """The eight bytes that begin at each place, which need not be the border of a word. PADDING bytes must follow."""
+    place = starts >> 3
+    shift = (starts & 7).view(np.uint64) << np.uint64(3)
+    low: Words = words[place]
+    high: Words = words[place + 1]
+    low >>= shift
+    high <<= np.uint64(64) - shift  # by 64: nothing is left, as it should be
+    low |= high
+    return low
+
+
+def hashes(data: Bytes, starts: Ints, lengths: Ints, key: tuple[int, int]) -> Words:
     """A hash of every range. `data` goes on for PADDING bytes behind the last one."""
-    view = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
+    words = aligned(data)
     first, second = np.uint64(key[0]), np.uint64(key[1])
-    found = (lengths.astype(np.uint64) + first) * second
-    found = _mixed(found, view[starts] & _MASKS[np.minimum(lengths, 8)], second)
-    place, word = np.flatnonzero(lengths > 8), 1
-    while len(place):
-        at, left = starts[place] + 8 * word, lengths[place] - 8 * word
-        found[place] = _mixed(found[place], view[at] & _MASKS[np.minimum(left, 8)], second)
-        word += 1
-        place = place[lengths[place] > 8 * word]
+    found = (lengths.view(np.uint64) + first) * second
+    longest, shortest = (int(lengths.max()), int(lengths.min())) if len(lengths) else (0, 0)
+    for begin in range(0, max(longest, 1), 8):
+        if not begin or begin < shortest:
+            found = _mixed(found, _part(words, starts, lengths, begin), second)
+        else:
+            rows = np.flatnonzero(lengths > begin)
+            found[rows] = _mixed(found[rows], _part(words, starts[rows], lengths[rows], begin), second)
+    return found
+
+
+def _part(words: Words, starts: Ints, lengths: Ints, begin: int) -> Words:
+    """Up to eight bytes of each range, from its byte `begin` on, at the upper end of a word."""
+    found = words_at(words, starts + begin if begin else starts)
+    found <<= ((8 - np.minimum(lengths - begin, 8)) << 3).view(np.uint64)
     return found
 
 
 def _mixed(state: Words, words: Words, odd: np.uint64) -> Words:
-    state = (state ^ words) * odd
-    state ^= state >> np.uint64(29)
-    state *= _GOLDEN
-    state ^= state >> np.uint64(32)
-    return state
+    words ^= state
+    words *= odd
+    words ^= words >> np.uint64(29)
+    words *= _GOLDEN
+    words ^= words >> np.uint64(32)
+    return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +82,14 @@ class Coded:
 
 def coded(keys: Words) -> Coded:
     """Sorts keys into few values, quick where they are few, right where they are many."""
-    slots = ((keys * _GOLDEN) >> np.uint64(64 - _SLOTS)).astype(np.int32)
+    slots = ((keys * _GOLDEN) >> np.uint64(64 - _SLOTS)).view(np.int64)
     table = np.full(1 << _SLOTS, -1, np.int32)
     table[slots] = np.arange(len(keys), dtype=np.int32)
     used = np.flatnonzero(table >= 0)
     firsts = table[used].astype(np.int64)
-    numbers = np.empty(1 << _SLOTS, np.int32)
-    numbers[used] = np.arange(len(used), dtype=np.int32)
-    codes = numbers[slots]
-    others = np.flatnonzero(keys[firsts[codes]] != keys)
+    table[used] = np.arange(len(used), dtype=np.int32)
+    codes = table[slots]
+    others = np.flatnonzero(keys[firsts][codes] != keys)
     if len(others):
         _values, first, inverse = np.unique(keys[others], return_index=True, return_inverse=True)
         codes[others] = len(firsts) + inverse
@@ -70,18 +97,30 @@ def coded(keys: Words) -> Coded:
     return Coded(codes, firsts)
 
 
-def gathered(data: npt.NDArray[np.uint8], starts: Ints, lengths: Ints, gap: int = 0) -> tuple[npt.NDArray[np.uint8], Ints]:
+def gathered(data: Bytes, starts: Ints, lengths: Ints, gap: int = 0) -> tuple[Bytes, Ints]:
     """The bytes of all ranges one after the other, `gap` free bytes before each and PADDING at the end; and where each
-    begins."""
+    begins. `data` goes on for PADDING bytes behind the last one."""
     steps = lengths + gap
     begins = np.cumsum(steps) - lengths
     total = int(begins[-1] + lengths[-1]) if len(begins) else 0
     out = np.zeros(total + PADDING, np.uint8)
-    if gap == 0:
-        out[:total] = data[np.repeat(starts - begins, lengths) + np.arange(total)]
+    longest = int(lengths.max()) if len(begins) else 0
+    if longest <= _WIDE:
+        out[:total] = _as_words(data, starts, lengths, gap, -(-longest // 8))
         return out, begins
     at = np.arange(total, dtype=np.int64)
     at += np.repeat(starts - begins, steps)
     np.clip(at, 0, len(data) - 1, out=at)
     out[:total] = data[at]
     return out, begins
+
+
+def _as_words(data: Bytes, starts: Ints, lengths: Ints, gap: int, width: int) -> Bytes:
+    """Short ranges: as many words as the longest has of each, and then only the bytes that are wanted."""
+    words = aligned(data)
+    last = 8 * len(words) - 9  # the last place that a word can be read at
+    table = np.zeros((len(starts), gap + 8 * width), np.uint8)
+    for word in range(width):
+        at = np.minimum(starts + 8 * word, last)
+        table[:, gap + 8 * word : gap + 8 * word + 8] = words_at(words, at).view(np.uint8).reshape(-1, 8)
+    return table[np.arange(gap + 8 * width) < (lengths + gap)[:, None]]

@@ -27,8 +27,6 @@ MEANINGS: Mapping[str, Callable[[str], str | int]] = {
 }  # fmt: skip
 NOT_STORED = {"product": values.other_product}  # what decides whether a row is kept
 NAMELESS = "#"
-_LOWER = np.arange(256, dtype=np.uint8)
-_LOWER[65:91] += 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,23 @@ class Hosts:
         heads[begins - 4] = lengths
         return cls(gathered_bytes, begins, lengths)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Hosts]) -> Hosts:
+        """The hosts of all parts, in their order."""
+        ends = np.cumsum([len(part.data) - PADDING for part in parts]).tolist()
+        data = [part.data[:-PADDING] for part in parts] + [np.zeros(PADDING, np.uint8)]
+        begins = [part.begins + begin for part, begin in zip(parts, [0, *ends[:-1]], strict=True)]
+        return cls(np.concatenate(data), np.concatenate(begins), np.concatenate([part.lengths for part in parts]))
+
+    def kept(self, rows: npt.NDArray[np.bool_]) -> Hosts:
+        """Some of the hosts."""
+        return Hosts.cut(self.data, self.begins[rows], self.lengths[rows])
+
     def hashes(self, key: tuple[int, int]) -> Words:
         """A hash of each, capitals as small letters; never 0."""
-        return hashes(_LOWER[self.data], self.begins, self.lengths, key) | np.uint64(1)
+        capitals = (self.data - np.uint8(65)) < 26
+        small = self.data | (capitals.view(np.uint8) << np.uint8(5))
+        return hashes(small, self.begins, self.lengths, key) | np.uint64(1)
 
     def named(self, rows: Ints, names: Sequence[bytes]) -> Hosts:
         """The same hosts, with other names for some rows."""

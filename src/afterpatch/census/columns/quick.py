@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from afterpatch.census.columns import values
-from afterpatch.census.columns.cells import Bytes, Cells, Flags, cut
-from afterpatch.census.columns.encode import PADDING, Ints, coded, hashes
+from afterpatch.census.columns.cells import Cells, Flags, Shape, cut
+from afterpatch.census.columns.encode import PADDING, Bytes, Ints, Words, coded, hashes
 from afterpatch.census.columns.pieces import MEANINGS, NOT_STORED, Column, Hosts
 
-_STRIDE = 1 << 20  # bytes cut at once: what the processor's cache holds
-_PLAIN = np.zeros(256, bool)
-_PLAIN[[*range(48, 58), *range(65, 91), *range(97, 123), ord("."), ord("-"), ord("_")]] = True
-_DOT = ord(".")
+_STRIDE = 1 << 20  # bytes looked at at once: what the processor's cache holds
+_NO_KEYS = np.empty(0, np.uint64)
+_DOT, _DASH, _UNDERSCORE = ord("."), ord("-"), ord("_")
 
 
 @dataclass(slots=True)
@@ -35,94 +33,116 @@ class Quick:
 
 
 @dataclass(slots=True)
-class _Ranges:
-    """Where the cells of each meaning lie in `data`."""
+class _Texts:
+    """The texts of a column: a hash of each, and where they lie in the block."""
 
-    data: Bytes
-    starts: dict[str, Ints]
-    lengths: dict[str, Ints]
+    keys: Words
+    starts: Ints
+    lengths: Ints
 
-    def keep(self, rows: Flags) -> None:
-        for name in self.starts:
-            self.starts[name], self.lengths[name] = self.starts[name][rows], self.lengths[name][rows]
+    def kept(self, rows: Flags) -> _Texts:
+        return _Texts(self.keys[rows], self.starts[rows], self.lengths[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Texts]) -> _Texts:
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("keys", "starts", "lengths")))
+
+
+@dataclass(slots=True)
+class _Part:
+    """Some rows of a block: hosts, which of them can be read (`good`), and the columns."""
+
+    rows: int
+    hosts: Hosts
+    good: Flags
+    texts: dict[str, _Texts]
+
+    def kept(self, rows: Flags) -> _Part:
+        return _Part(
+            int(np.count_nonzero(rows)), self.hosts.kept(rows), self.good[rows],
+            {name: texts.kept(rows) for name, texts in self.texts.items()},
+        )  # fmt: skip
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Part]) -> _Part:
+        return cls(
+            sum(part.rows for part in parts), Hosts.joined([part.hosts for part in parts]),
+            np.concatenate([part.good for part in parts]),
+            {name: _Texts.joined([part.texts[name] for part in parts]) for name in parts[0].texts},
+        )  # fmt: skip
 
 
 def quick(block: bytes, delimiter: str, width: int, places: Mapping[str, int], key: tuple[int, int]) -> Quick | None:
     """Reads a block that ends with a line end. None where a quote is open at the end of a line."""
     data = np.frombuffer(block + b"\0" * PADDING, np.uint8)
-    found = _cut(data, block, ord(delimiter), width, tuple(sorted(set(places.values()))))
-    if found is None:
-        return None
-    ranges = _Ranges(data, {}, {})
-    for meaning, column in places.items():
-        ranges.starts[meaning] = found.starts[column]
-        longest = values.DAY_CELL if meaning == "day" else values.LONGEST_CELL
-        ranges.lengths[meaning] = np.minimum(found.ends[column] - found.starts[column], longest)
-    good, hosts = _hosts(ranges, found.rows)
-    versions = _column(ranges, "version", key, strict=True)
-    good &= versions.good
-    other = _other_products(ranges, versions, key) & good
+    shape = Shape(ord(delimiter), width, tuple(sorted(set(places.values()))), b"\r" in block)
+    parts, bad, odd, start = [], 0, [], 0
+    while start < len(block):
+        end = block.rfind(b"\n", start, start + _STRIDE) + 1 or block.index(b"\n", start) + 1
+        cells = cut(data, start, end, shape)
+        if cells is None:
+            return None
+        parts.append(_part(data, cells, places, key))
+        bad += cells.bad
+        odd += [block[first:last] for first, last in cells.odd]
+        start = end
+    return _read(data, _Part.joined(parts), bad, odd)
+
+
+def _part(data: Bytes, cells: Cells, places: Mapping[str, int], key: tuple[int, int]) -> _Part:
+    texts: dict[str, _Texts] = {}
+    for name, column in places.items():
+        starts = cells.starts[column]
+        lengths = np.minimum(cells.ends[column] - starts, values.DAY_CELL if name == "day" else values.LONGEST_CELL)
+        if name not in ("host", "name"):
+            texts[name] = _Texts(hashes(data, starts, lengths, key), starts, lengths)
+        else:
+            texts[name] = _Texts(_NO_KEYS, starts, lengths)
+    good, hosts = _hosts(data, cells.rows, texts.pop("host", None), texts.pop("name", None))
+    return _Part(cells.rows, hosts, good, texts)
+
+
+def _read(data: Bytes, part: _Part, bad: int, odd: list[bytes]) -> Quick:
+    """The rows of a block that can be used, column by column."""
+    versions = _column(data, part, "version", strict=True)
+    good = part.good & versions.good
+    other = _other_products(data, part, versions) & good
     if other.any() or not good.all():
-        bad, good = int(np.count_nonzero(~good)), good & ~other
-        ranges.keep(good)
-        good, hosts = _hosts(ranges, int(np.count_nonzero(good)))
-        versions = _column(ranges, "version", key, strict=True)
-        found.bad += bad
-    read = {
-        "version": versions,
-        **{name: _column(ranges, name, key) for name in MEANINGS if name in places and name != "version"},
-    }
-    strange = np.zeros(len(good), bool)
+        bad += int(np.count_nonzero(~good))
+        part = part.kept(good & ~other)
+        versions = _column(data, part, "version", strict=True)
+    read = {name: _column(data, part, name) for name in MEANINGS if name in part.texts and name != "version"}
+    strange = np.zeros(part.rows, bool)
     for one in read.values():
-        strange |= ~one.good
-    return Quick(
-        hosts, {name: one.column for name, one in read.items()}, len(good),
-        found.bad, int(np.count_nonzero(strange)), int(np.count_nonzero(other)), [block[start:end] for start, end in found.odd],
-    )  # fmt: skip
+        if one.strange:
+            strange |= ~one.good
+    columns = {"version": versions.column, **{name: one.column for name, one in read.items()}}
+    left = int(np.count_nonzero(other))
+    return Quick(part.hosts, columns, part.rows, bad, int(np.count_nonzero(strange)), left, odd)
 
 
-def _other_products(ranges: _Ranges, versions: _Read, key: tuple[int, int]) -> Flags:
+def _other_products(data: Bytes, part: _Part, versions: _Read) -> Flags:
     """Rows that name another product, and whose version is no build of Exchange."""
-    products = _column(ranges, "product", key)
-    named = np.array([bool(value) for value in products.column.values], bool)[products.column.codes]
+    products = _column(data, part, "product").column
+    if not any(products.values):
+        return np.zeros(part.rows, bool)
+    named = np.array([bool(value) for value in products.values], bool)[products.codes]
     build = np.array([values.is_build(str(value)) for value in versions.column.values], bool)[versions.column.codes]
     found: Flags = named & ~build
     return found
 
 
-def _cut(data: Bytes, block: bytes, delimiter: int, width: int, wanted: tuple[int, ...]) -> Cells | None:
-    parts: list[Cells] = []
-    start = 0
-    while start < len(block):
-        end = block.rfind(b"\n", start, start + _STRIDE) + 1 or block.index(b"\n", start) + 1
-        part = cut(data[start:], end - start, delimiter, width, wanted)
-        if part is None:
-            return None
-        for column in wanted:
-            part.starts[column] += start
-            part.ends[column] += start
-        part.odd = [(first + start, last + start) for first, last in part.odd]
-        parts.append(part)
-        start = end
-    return Cells(
-        {column: np.concatenate([part.starts[column] for part in parts]) for column in wanted},
-        {column: np.concatenate([part.ends[column] for part in parts]) for column in wanted},
-        sum(part.rows for part in parts), sum(part.bad for part in parts), [line for part in parts for line in part.odd],
-    )  # fmt: skip
-
-
-def _hosts(ranges: _Ranges, rows: int) -> tuple[Flags, Hosts]:
+def _hosts(data: Bytes, rows: int, host: _Texts | None, name: _Texts | None) -> tuple[Flags, Hosts]:
     """The hosts, and which rows have one that can be read. What is more than letters, digits, dots and hyphens is looked
     at one by one; an empty address gives way to the name, an empty name stays empty."""
     good = np.ones(rows, bool)
-    if "host" not in ranges.starts:
-        none = np.zeros(rows, np.int64)
-        return good, Hosts.cut(ranges.data, none, none)
-    starts, lengths = ranges.starts["host"], ranges.lengths["host"]
-    if "name" in ranges.starts:
+    if host is None:
+        return good, Hosts.cut(data, np.zeros(rows, np.int64), np.zeros(rows, np.int64))
+    starts, lengths = host.starts, host.lengths
+    if name is not None and not lengths.all():
         empty = lengths == 0
-        starts, lengths = np.where(empty, ranges.starts["name"], starts), np.where(empty, ranges.lengths["name"], lengths)
-    found = Hosts.cut(ranges.data, starts, lengths)
+        starts, lengths = np.where(empty, name.starts, starts), np.where(empty, name.lengths, lengths)
+    found = Hosts.cut(data, starts, lengths)
     special = _special(found)
     if not len(special):
         return good, found
@@ -137,7 +157,11 @@ def _hosts(ranges: _Ranges, rows: int) -> tuple[Flags, Hosts]:
 def _special(hosts: Hosts) -> Ints:
     """Rows whose host has other characters than those of a plain name or address, or ends with a dot."""
     size = int(hosts.begins[-1] + hosts.lengths[-1]) if len(hosts.begins) else 0
-    plain = _PLAIN[hosts.data[:size]]
+    data = hosts.data[:size]
+    plain = (data - np.uint8(48)) < 10
+    plain |= ((data | np.uint8(32)) - np.uint8(97)) < 26
+    for byte in (_DOT, _DASH, _UNDERSCORE):
+        plain |= data == byte
     heads = hosts.begins - 4
     for byte in range(4):
         plain[heads + byte] = True
@@ -157,24 +181,28 @@ def _meaning(name: str, raw: bytes) -> tuple[str | int, bool]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
+    """A column, which rows of it can be used, and whether there are others (`strange`)."""
+
     column: Column
     good: Flags
+    strange: bool = False
 
 
-def _column(ranges: _Ranges, name: str, key: tuple[int, int], *, strict: bool = False) -> _Read:
+def _column(data: Bytes, part: _Part, name: str, *, strict: bool = False) -> _Read:
     """A column by its distinct texts. `good`: rows whose text is UTF-8; others are taken for Windows-1252 (`strict`:
     they are not wanted)."""
-    rows = len(next(iter(ranges.starts.values()))) if ranges.starts else 0
-    if name not in ranges.starts:
-        return _Read(Column(np.zeros(rows, np.int32), [""]), np.ones(rows, bool))
-    starts, lengths = ranges.starts[name], ranges.lengths[name]
-    found = coded(hashes(ranges.data, starts, lengths, key))
+    texts = part.texts.get(name)
+    if texts is None:
+        return _Read(Column(np.zeros(part.rows, np.int32), [""]), np.ones(part.rows, bool))
+    found = coded(texts.keys)
     known: dict[str | int, int] = {}
     renumbered, good = [], []
-    for start, length in zip(starts[found.firsts].tolist(), lengths[found.firsts].tolist(), strict=True):
-        value, fine = _meaning(name, ranges.data[start : start + length].tobytes())
+    for start, length in zip(texts.starts[found.firsts].tolist(), texts.lengths[found.firsts].tolist(), strict=True):
+        value, fine = _meaning(name, data[start : start + length].tobytes())
         good.append(fine)
         renumbered.append(known.setdefault("" if strict and not fine else value, len(known)))
-    codes: npt.NDArray[np.int32] = np.array(renumbered, np.int32)[found.codes] if rows else found.codes
-    usable = np.array(good, bool)[found.codes] if rows and not all(good) else np.ones(rows, bool)
-    return _Read(Column(codes, list(known)), usable)
+    same = len(known) == len(renumbered)  # then the numbers stay as they are
+    codes = found.codes if same else np.array(renumbered, np.int32)[found.codes]
+    if all(good):
+        return _Read(Column(codes, list(known)), np.ones(part.rows, bool))
+    return _Read(Column(codes, list(known)), np.array(good, bool)[found.codes], strange=True)
