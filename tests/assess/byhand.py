@@ -6,12 +6,14 @@ documentation ranges; bodies are removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from afterpatch.demo.inert import inert
+from afterpatch.model import severity_at_least
 
 IIS_FIELDS = (
     "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) "
@@ -41,7 +43,10 @@ RPS_HTTP_FIELDS = (
 BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/88.0.4324.190 Safari/537.36"
 WWW = "%SystemDrive%\\inetpub\\wwwroot"
 CHAIN_AGENT = "python-requests/2.25.1"
+S = timedelta(seconds=1)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+Examine = Callable[..., Any]
+SINCE = ("--since", "2021-03-02", "--until", "2021-03-04")
 
 
 def utc(text: str) -> datetime:
@@ -51,6 +56,9 @@ def utc(text: str) -> datetime:
 
 def quoted(value: str) -> str:
     return '"' + value.replace('"', '""') + '"' if "," in value or '"' in value else value
+
+
+AT = utc("2021-03-03 04:10:00")
 
 
 @dataclass
@@ -325,3 +333,39 @@ def plant(server: Server, moment: datetime, **options: object) -> None:
     ):
         target = f"/ecp/DDI/DDIService.svc/{call}?msExchEcpCanary=REMOVED.&schema={schema}"
         relayed(server, moment + timedelta(seconds=seconds), target, **options)  # type: ignore[arg-type]
+
+
+# A server with a history, and what a report says of it
+
+
+def lived(build: str = "15.1.2106.2", day: str = "2021-03-02", days: int = 2, **logs: bool) -> Server:
+    """A server with all that covers the question of these days."""
+    server = Server(build=build)
+    server.config()
+    server.living(utc(day), utc(day) + timedelta(days=days), **logs)
+    return server
+
+
+def use(server: Server, start: Any, page: str = "/owa/auth/qwer.aspx", ip: str = "203.0.113.91", times: int = 6) -> None:
+    for number in range(times):
+        server.iis(start + number * MINUTE, "POST", page, ip=ip, agent="Mozilla/5.0")
+
+
+def stages(ran: Any) -> dict[str, str]:
+    return {chain["id"]: chain["stage"] for chain in ran.server["chains"]}
+
+
+def parties(ran: Any) -> set[tuple[str, ...]]:
+    return {tuple(actor["sources"]) for chain in ran.server["chains"] for actor in chain["actors"]}
+
+
+def loud(ran: Any) -> list[str]:
+    return [each["title"] for each in ran.server["findings"] if severity_at_least(each["severity"], "medium")]
+
+
+def doors(ran: Any) -> dict[str, tuple[str, list[str], int]]:
+    return {door["path"]: (door["state"], door["used_by"], door["uses"]) for door in ran.server["backdoors"]}
+
+
+def as_drive(server: Server, folder: Path) -> Path:
+    return server.write(folder / "drive")

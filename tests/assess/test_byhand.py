@@ -10,28 +10,36 @@ import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
-from byhand import BROWSER, MINUTE, PROXY_FIELDS, Server, address_set, knock, plant, relayed, stamp, utc
+from byhand import (
+    AT,
+    BROWSER,
+    MINUTE,
+    PROXY_FIELDS,
+    SINCE,
+    Examine,
+    S,
+    Server,
+    address_set,
+    as_drive,
+    doors,
+    knock,
+    lived,
+    loud,
+    parties,
+    plant,
+    relayed,
+    stages,
+    stamp,
+    use,
+    utc,
+)
 
 from afterpatch.demo.inert import inert
-from afterpatch.model import severity_at_least
 
-S = timedelta(seconds=1)
-AT = utc("2021-03-03 04:10:00")
-SINCE = ("--since", "2021-03-02", "--until", "2021-03-04")
 DOOR = "E:\\Exchange\\FrontEnd\\HttpProxy\\owa\\auth\\qwer.aspx"
-Examine = Callable[..., Any]
-
-
-def lived(build: str = "15.1.2106.2", day: str = "2021-03-02", days: int = 2, **logs: bool) -> Server:
-    """A server with all that covers the question of these days."""
-    server = Server(build=build)
-    server.config()
-    server.living(utc(day), utc(day) + timedelta(days=days), **logs)
-    return server
 
 
 def breached() -> Server:
@@ -44,32 +52,7 @@ def breached() -> Server:
     return server
 
 
-def use(server: Server, start: Any, page: str = "/owa/auth/qwer.aspx", ip: str = "203.0.113.91", times: int = 6) -> None:
-    for number in range(times):
-        server.iis(start + number * MINUTE, "POST", page, ip=ip, agent="Mozilla/5.0")
-
-
-def stages(ran: Any) -> dict[str, str]:
-    return {chain["id"]: chain["stage"] for chain in ran.server["chains"]}
-
-
-def parties(ran: Any) -> set[tuple[str, ...]]:
-    return {tuple(actor["sources"]) for chain in ran.server["chains"] for actor in chain["actors"]}
-
-
-def loud(ran: Any) -> list[str]:
-    return [each["title"] for each in ran.server["findings"] if severity_at_least(each["severity"], "medium")]
-
-
-def doors(ran: Any) -> dict[str, tuple[str, list[str], int]]:
-    return {door["path"]: (door["state"], door["used_by"], door["uses"]) for door in ran.server["backdoors"]}
-
-
 # One evidence in many wrappings
-
-
-def as_drive(server: Server, folder: Path) -> Path:
-    return server.write(folder / "drive")
 
 
 def as_tar(server: Server, folder: Path) -> Path:

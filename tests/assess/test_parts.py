@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from afterpatch.assess.backdoors import Doors
 from afterpatch.assess.chains import build_chains
 from afterpatch.assess.coverage import Period, covered, kind_coverage, missing_days, missing_instances, silent_times, uncovered
+from afterpatch.assess.doorplaces import Places
 from afterpatch.assess.findings import Hit
 from afterpatch.assess.links import companions, demoted, explained, overlapped, same_hands, scanners, unrelayed
 from afterpatch.assess.server import split_servers
@@ -362,7 +363,7 @@ def test_who_got_in_the_day_before_made_the_door_where_nobody_was_seen_to_write(
 def doors(present: Sequence[str] = (), roots: dict[str, str] | None = None) -> Doors:
     facts = Facts(install_path="D:\\Exchange\\", web_roots=roots if roots is not None else {"/": "C:\\inetpub\\wwwroot"})
     artifacts = {n: artifact(n, path, "web-file") for n, path in enumerate(present)}
-    return Doors(facts, Inventory.of(present), artifacts, {n: f"{n:064d}" for n in artifacts})
+    return Doors(Places(facts, Inventory.of(present)), artifacts, {n: f"{n:064d}" for n in artifacts})
 
 
 def used(page: str, *clients: str, answered: bool = True) -> PageUse:
@@ -407,7 +408,8 @@ def test_a_door_whose_folder_was_not_collected_is_unknown() -> None:
 
 
 def test_moved_folders_are_believed_over_defaults() -> None:
-    made = doors([], {"/": "E:\\web", "/app": "F:\\app"})
+    facts = Facts(install_path="D:\\Exchange\\", web_roots={"/": "E:\\web", "/app": "F:\\app"})
+    made = Places(facts, Inventory.of([]))
     assert made.path_of("/x.aspx") == "E:\\web\\x.aspx"
     assert made.path_of("/app/sub/x.aspx") == "F:\\app\\sub\\x.aspx"
     assert made.url_of("F:\\app\\sub\\x.aspx") == "/app/sub/x.aspx"

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from afterpatch.assess.doorplaces import Places, is_relay
 from afterpatch.assess.doubles import in_shadow, live_path
 from afterpatch.assess.eventdoors import Seed
 from afterpatch.assess.files import Found
 from afterpatch.assess.findings import Findings, Hit
-from afterpatch.detect.files.item import Facts, FileFinding, Inventory
-from afterpatch.detect.plane.tally import PageUse
+from afterpatch.detect.files.item import FileFinding
+from afterpatch.detect.plane.tally import PageUse, Sample
 from afterpatch.knowledge import web_paths
+from afterpatch.knowledge.web_paths import BACK, FRONT
 from afterpatch.model import (
     EPOCH,
     SEVERITIES,
@@ -28,7 +30,8 @@ from afterpatch.model import (
 )
 
 RARE_CLIENTS = 5
-RARE_PAGE = "rare-page"
+RARE_PAGE, DOOR_USED = "rare-page", "backdoor-used"
+CONFIDENCES = ("low", "moderate", "high")
 _ROOTED = re.compile(r"[A-Za-z]:\\|\\\\|%")
 MAX_USERS = 50
 
@@ -39,82 +42,62 @@ class Door:
 
     path: str
     url: str = ""
+    side: str = FRONT
     kind: str = "web-shell"
     states: set[str] = field(default_factory=set)
     sha256: str = ""
     families: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     times: list[datetime] = field(default_factory=list)
-    use: PageUse | None = None
     used_by: set[str] = field(default_factory=set)
+    first_used: datetime | None = None
     last_used: datetime | None = None
     uses: int = 0
+    samples: list[Sample] = field(default_factory=list)  # rows of its use
 
 
 class Doors:
     """Joins what is known of the back doors of one server."""
 
-    def __init__(self, facts: Facts, inventory: Inventory, artifacts: Mapping[int, Artifact], hashes: Mapping[int, str]):
-        self._facts, self._inventory, self._artifacts, self._hashes = facts, inventory, artifacts, hashes
+    def __init__(
+        self, places: Places, artifacts: Mapping[int, Artifact], hashes: Mapping[int, str], own: frozenset[str] = frozenset()
+    ):
+        """`own`: addresses of the servers of the evidence, which relay requests to back ends."""
+        self._places, self._artifacts, self._hashes, self._own = places, artifacts, hashes, own
+        self._inventory = places.inventory
         self._doors: dict[str, Door] = {}
+        self._aside: dict[str, list[Finding]] = {}  # what else was found about a file, by its path
 
-    def path_of(self, url: str) -> str:
-        """The file behind a front-end URL, by the server's own configuration, else by the stock layout; "" unknown."""
-        lower = url.lower()
-        best = max(
-            (prefix for prefix in self._facts.web_roots if prefix != "/" and lower.startswith(prefix.lower() + "/")),
-            key=len,
-            default="",
-        )
-        if best:
-            return self._facts.web_roots[best].rstrip("\\") + url[len(best) :].replace("/", "\\")
-        stock = self._stock_path(url)
-        if stock:
-            return stock
-        root = self._facts.web_roots.get("/", "C:\\inetpub\\wwwroot")
-        return root.rstrip("\\") + url.replace("/", "\\")
-
-    def _stock_path(self, url: str) -> str:
-        install = self._facts.install_path.rstrip("\\") + "\\" if self._facts.install_path else "%ExchangeInstallPath%"
-        lower = url.lower()
-        side = "back" if install.lower().endswith("\\v14\\") else "front"  # Exchange 2010 has no front-end folders
-        for directory in sorted(web_paths.virtual_directories(), key=lambda item: -len(item.path)):
-            prefix = directory.path.lower().rstrip("/")
-            if directory.side == side and prefix and lower.startswith(prefix + "/") and directory.folder:
-                folder = directory.folder.removeprefix("{exchange}").strip("\\")
-                return f"{install}{folder}" + url[len(prefix) :].replace("/", "\\")
-        return ""
-
-    def url_of(self, path: str) -> str:
-        """The front-end URL of a file, "" where none serves it."""
-        lower = path.lower()
-        for prefix, folder in sorted(self._facts.web_roots.items(), key=lambda pair: -len(pair[1])):
-            root = folder.rstrip("\\").lower() + "\\"
-            if lower.startswith(root):
-                return prefix.rstrip("/") + "/" + path[len(root) :].replace("\\", "/")
-        served = web_paths.url_of(path)
-        if served is not None:
-            return served[0]
-        _head, mark, tail = lower.partition("\\inetpub\\wwwroot\\")
-        return "/" + path[-len(tail) :].replace("\\", "/") if mark and tail else ""
-
-    def _door(self, path: str, url: str, kind: str) -> Door:
+    def _door(self, path: str, url: str, kind: str, side: str = FRONT) -> Door:
         key = (path or url).lower()
         if key not in self._doors:
-            self._doors[key] = Door(path or url, url, kind)
+            self._doors[key] = Door(path or url, url, side, kind)
         door = self._doors[key]
         door.url = door.url or url
         return door
+
+    def _door_at(self, path: str, kind: str) -> Door:
+        url, side = self._places.site_of(path)
+        return self._door(path, url, kind, side)
+
+    def _asked(self, url: str, kind: str, hit: Hit) -> Door:
+        """The door behind an address that was asked for, on the back-end site where it was asked directly."""
+        sides = hit.group.seen.get("server.side")
+        direct = sides is not None and sides.values == {BACK} and not is_relay(hit.finding.subject.ip, self._own)
+        path = self._places.path_of(url, BACK) if direct else self._places.file_of(url)
+        return self._door(path, url, kind, BACK if direct else self._places.site_of(path)[1])
 
     def add_file(self, found: Found) -> None:
         """A check on a file, a compiled trace or configuration that names a back door."""
         check = found.check
         if not check.kind or not severity_at_least(check.severity, "high"):
+            if check.path:
+                self._aside.setdefault(live_path(check.path).lower(), []).append(found.finding)
             return
         artifact = self._artifacts.get(found.artifact)
         path, kind = self._what(check)
         path = live_path(path)
-        door = self._door(path, self.url_of(path), kind)
+        door = self._door_at(path, kind)
         if artifact is None or not in_shadow(artifact):  # what a shadow copy holds may be gone from the drive
             door.states.add(check.state)
         door.findings.append(found.finding)
@@ -130,7 +113,9 @@ class Doors:
         """(path, kind): a compiled trace stands for its page, which is the back door."""
         url = dict(check.facts).get("url", "")
         if check.kind == "compiled-page" and url:
-            return self.path_of(url), "web-shell"
+            return self._places.file_of(url), "web-shell"
+        if check.kind == "virtual-directory" and web_paths.is_page(check.path):
+            return check.path, "web-shell"  # a page in a folder that somebody added
         return check.path, check.kind
 
     def add_hit(self, hit: Hit) -> None:
@@ -140,11 +125,11 @@ class Doors:
             return
         if hit.finding.confidence == "low":
             return
-        self._door(self.path_of(url), url, hit.backdoor).findings.append(hit.finding)
+        self._asked(url, hit.backdoor, hit).findings.append(hit.finding)
 
     def add_seed(self, seed: Seed) -> None:
         """What an event says of a back door. Whether it is still there, only the file or a removal tells."""
-        door = self._door(seed.path, self.url_of(seed.path) if seed.kind == "web-shell" else "", seed.kind)
+        door = self._door_at(seed.path, seed.kind) if seed.kind == "web-shell" else self._door(seed.path, "", seed.kind)
         door.findings.append(seed.hit.finding)
         if seed.removed:
             door.states.add("deleted")
@@ -163,7 +148,7 @@ class Doors:
                 continue
             url = min(urls)
             del self._doors[key]
-            whole = self._door(self.path_of(url), url, door.kind)
+            whole = self._door(self._places.path_of(url), url, door.kind)
             whole.states |= door.states
             whole.sha256 = whole.sha256 or door.sha256
             whole.families += door.families
@@ -172,15 +157,67 @@ class Doors:
 
     def add_uses(self, uses: Iterable[PageUse]) -> None:
         """Who asked for the doors, and when last with an answer."""
-        by_page = {use.page.lower(): use for use in uses if use.side != "back"}
+        by_page = {(use.side or FRONT, use.page.lower()): use for use in uses}
         for door in self._doors.values():
-            use = by_page.get(door.url.lower()) if door.url else None
-            if use is not None and use.answered:
-                door.use = use
-                door.used_by |= set(use.answered_clients) - {""}
-                door.last_used, door.uses = use.last_answered, use.answered
-                if use.first_answered is not None:
-                    door.times.append(use.first_answered)
+            for use in self._uses_of(door, by_page):
+                if use.answered:
+                    self._take_use(door, use)
+
+    def _uses_of(self, door: Door, by_page: Mapping[tuple[str, str], PageUse]) -> list[PageUse]:
+        """The requests for a door: those to its site; of a back-end file also those the front end handed on."""
+        if not door.url:
+            return []
+        sides = [door.side]
+        if door.side == BACK and self._places.is_handed_on(door.url) and self._places.file_of(door.url) == door.path:
+            sides.append(FRONT)
+        found = (by_page.get((side, door.url.lower())) for side in sides)
+        return [use for use in found if use is not None]
+
+    def _take_use(self, door: Door, use: PageUse) -> None:
+        clients = set(use.answered_clients) - {""}
+        if use.side == BACK:
+            clients = {client for client in clients if not is_relay(client, self._own)}
+        door.used_by |= clients
+        door.last_used = max(filter(None, (door.last_used, use.last_answered)), default=None)
+        door.uses = max(door.uses, use.answered)  # a request that was handed on stands in the logs of both sites
+        door.samples += use.samples.kept
+        if use.first_answered is not None:
+            door.times.append(use.first_answered)
+            door.first_used = min(filter(None, (door.first_used, use.first_answered)))
+
+    def silent_uses(self, maker: Findings) -> list[Finding]:
+        """Findings for the use of back doors that only their files gave away: no rule knows their address."""
+        found = []
+        for door in self._doors.values():
+            told = any(stage_rank(each.stage) >= stage_rank("used") for each in door.findings)
+            if door.uses and door.kind == "web-shell" and not told:
+                finding = self._used(door, maker)
+                door.findings.append(finding)
+                found.append(finding)
+        return found
+
+    def _used(self, door: Door, maker: Findings) -> Finding:
+        return Finding(
+            id=maker.identity(DOOR_USED, (("path", door.path.lower()),)),
+            detection=DOOR_USED,
+            title=message("check.backdoor-used.title", page=door.url),
+            severity="critical",
+            confidence=max((each.confidence for each in door.findings), key=CONFIDENCES.index),
+            stage="used",
+            chain="web-shell",
+            techniques=("T1505.003",),
+            time=door.first_used,
+            end_time=door.last_used,
+            count=door.uses,
+            subject=Subject(ip=next(iter(door.used_by)) if len(door.used_by) == 1 else "", path=door.url),
+            explanation=message(
+                "check.backdoor-used.explain", page=door.url, path=door.path, count=door.uses, clients=len(door.used_by)
+            ),
+            benign_causes=(message("check.rare-page.benign.own"),),
+            next_steps=(message("check.backdoor-used.next.clients"), message("check.rare-page.next.compiled")),
+            evidence=maker.proofs(door.samples),
+            origin="check",
+        )
 
     def rare_pages(self, uses: Iterable[PageUse], maker: Findings) -> list[Finding]:
         """Pages that no build ships, answered to few clients: shells of names and places that no rule knows."""
@@ -188,12 +225,12 @@ class Doors:
         return [
             self._rare(use, maker)
             for use in sorted(uses, key=lambda use: use.page)
-            if use.side != "back" and use.page.lower() not in known and _is_rare(use)
+            if use.side != BACK and use.page.lower() not in known and _is_rare(use)
         ]
 
     def _rare(self, use: PageUse, maker: Findings) -> Finding:
-        path = self.path_of(use.page)
-        there = self._inventory.holds(path)
+        path = self._places.file_of(use.page)
+        there = self._places.holds(use.page)
         odd = use.posts * 2 >= use.answered or not use.with_referer
         severity = "low" if there else "high" if there is False and odd else "medium"
         finding = Finding(
@@ -229,6 +266,8 @@ class Doors:
 
     def finish(self) -> list[BackDoor]:
         """The back doors, the worst and the latest used first."""
+        for key, door in self._doors.items():
+            door.findings += self._aside.get(key, ())
         doors = [self._finished(door) for door in self._doors.values()]
         return sorted(
             doors,

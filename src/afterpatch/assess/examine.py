@@ -11,12 +11,13 @@ from afterpatch.assess.backdoors import Doors
 from afterpatch.assess.chains import build_chains
 from afterpatch.assess.coverage import kind_coverage
 from afterpatch.assess.detections import Loaded
+from afterpatch.assess.doorplaces import Places
 from afterpatch.assess.doubles import in_shadow
 from afterpatch.assess.eventcoverage import channel_coverage
 from afterpatch.assess.eventdoors import event_doors
 from afterpatch.assess.eventlinks import attached
 from afterpatch.assess.exposure import ServerExposure, attempts_of, history_entry, server_exposure
-from afterpatch.assess.files import Found, facts_of
+from afterpatch.assess.files import Found, back_roots, facts_of
 from afterpatch.assess.findings import Findings, Hit, file_identity, merged_pages
 from afterpatch.assess.gather import Gathered, Progress, gather
 from afterpatch.assess.impact import assess_impact
@@ -25,6 +26,7 @@ from afterpatch.assess.links import (
     demoted,
     explained,
     overlapped,
+    own_addresses,
     owned,
     owners,
     same_hands,
@@ -191,10 +193,13 @@ def _findings(
     hits += [_of_finding(each.finding) for each in found if each.finding.chain and each.finding.stage]
     uses = list(merged_pages(gathered.scans[a.index] for a in server.artifacts if a.index in gathered.scans).values())
     artifacts = {artifact.index: artifact for artifact in server.artifacts}
-    doors = Doors(facts, Inventory.of(a.path for a in server.artifacts if not in_shadow(a)), artifacts, gathered.hashes)
+    own = own_addresses(gathered.scans.values())
+    inventory = Inventory.of(a.path for a in server.artifacts if not in_shadow(a))
+    doors = Doors(Places(facts, inventory, back_roots(server, gathered.configuration)), artifacts, gathered.hashes, own)
     for each in found:
         doors.add_file(each)
-    hits = explained(demoted(unrelayed(hits), scanners(hits)))
+    hits = unrelayed(hits, own)
+    hits = explained(demoted(hits, scanners(hits)))
     mapped = overlapped(hits)
     hits = owned(hits, mapped)
     for hit in hits:
@@ -205,15 +210,16 @@ def _findings(
     doors.join_loose(uses)
     rare = doors.rare_pages(uses, maker)
     doors.add_uses(uses)
+    silent = doors.silent_uses(maker)
     finished = doors.finish()
-    hits += [_of_finding(each) for each in rare if each.stage]
+    hits += [_of_finding(each) for each in (*rare, *silent) if each.stage]
     mapped |= owners(hits, finished)
     hits = owned(hits, mapped)
     more = companions(hits)
     hits, mapped = owned(hits, more), mapped | more
     hits = attached(hits, server.name, (seed.hit.finding.id for seed in seeds if not seed.removed))
     findings = [hit.finding for hit in hits if hit.group.detection]
-    others = [*(each.finding for each in found), *rare, *tampering_findings(coverage, maker)]
+    others = [*(each.finding for each in found), *rare, *silent, *tampering_findings(coverage, maker)]
     findings += [replace(each, chain=mapped.get(each.id, each.chain)) for each in others]
     return [hit for hit in hits if _in_time(hit.finding, options)], _within(_unique(findings), options), finished
 

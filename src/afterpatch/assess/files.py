@@ -153,6 +153,15 @@ def facts_of(server: Server, configuration: Mapping[str, RootConfiguration], sca
     )
 
 
+def back_roots(server: Server, configuration: Mapping[str, RootConfiguration]) -> dict[str, str]:
+    """Address on the back-end site -> folder, as the configuration of the server's roots says."""
+    found: dict[str, str] = {}
+    for root in sorted(server.roots):
+        if root in configuration:
+            found |= {u.removeprefix("back:"): p for u, p in configuration[root].folders.items() if u.startswith("back:")}
+    return found
+
+
 def scan_files(
     servers: Sequence[Server],
     configuration: Mapping[str, RootConfiguration],

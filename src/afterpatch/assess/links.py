@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from afterpatch.assess.chains import GENERIC, JOIN, ways
+from afterpatch.assess.doorplaces import is_relay
 from afterpatch.assess.findings import OVERLAP, Hit, overlap_text
+from afterpatch.detect.plane.tally import LogScan
 from afterpatch.model import BackDoor, Chain, Finding, Subject, message, stage_rank
 
 WROTE = stage_rank("wrote")
@@ -17,14 +19,22 @@ MANY_PAGES = 5  # different pages of others an address must have asked for to be
 MANY = 20  # answered requests from which a client is no scanner any more
 
 
-def unrelayed(hits: Iterable[Hit]) -> list[Hit]:
-    """Rows of back-end logs name the front end as their client: no source of an attack. It is kept as `relayed by`."""
-    return [_unrelayed(hit) if _is_relayed(hit) else hit for hit in hits]
+def own_addresses(scans: Iterable[LogScan]) -> frozenset[str]:
+    """The addresses of the servers of the evidence, which hand requests on to back ends."""
+    return frozenset(address for scan in scans for address in scan.addresses if address not in ("-", ""))
 
 
-def _is_relayed(hit: Hit) -> bool:
+def unrelayed(hits: Iterable[Hit], own: frozenset[str] = frozenset()) -> list[Hit]:
+    """Rows of back-end logs name the front end as their client: no source of an attack. It is kept as `relayed by`. Who
+    asked the back end for a back door without a front end between is a source."""
+    return [_unrelayed(hit) if _is_relayed(hit, own) else hit for hit in hits]
+
+
+def _is_relayed(hit: Hit, own: frozenset[str]) -> bool:
     sides = hit.group.seen.get("server.side")
-    return bool(hit.finding.subject.ip) and sides is not None and sides.values == {"back"}
+    if not hit.finding.subject.ip or sides is None or sides.values != {"back"}:
+        return False
+    return not hit.backdoor or is_relay(hit.finding.subject.ip, own)
 
 
 def _unrelayed(hit: Hit) -> Hit:

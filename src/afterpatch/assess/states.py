@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from afterpatch.assess.backdoors import RARE_PAGE
+from afterpatch.assess.backdoors import DOOR_USED, RARE_PAGE
 from afterpatch.assess.gather import Gathered
 from afterpatch.assess.tampering import GAP, INSTANCE, RECORDS
 from afterpatch.detect.files.registry import detections as file_detections
@@ -14,6 +14,7 @@ from afterpatch.model import DetectionState, ServerExamination, message
 
 OWN_CHECKS = {
     RARE_PAGE: ("msg:check.rare-page.name", ("iis", "httpproxy")),
+    DOOR_USED: ("msg:check.backdoor-used.name", ("iis", "httpproxy")),
     GAP: ("msg:check.log-gap.name", ("iis", "httpproxy", "ecp-server")),
     INSTANCE: ("msg:check.missing-log-file.name", ("httpproxy", "ecp-server")),
     RECORDS: ("msg:check.missing-event-records.name", ("event-log",)),
