@@ -17,6 +17,7 @@ from afterpatch.detect.pages.catalogue import catalogue
 from afterpatch.detect.pages.grade import GRADES
 from afterpatch.detect.pages.prefilter import may_reach_sink
 from afterpatch.detect.pages.scriptenc import decode_script
+from afterpatch.detect.pages.together import RULES
 from afterpatch.model import Artifact, Finding, Locator
 from afterpatch.report.catalogue import Catalogue
 from afterpatch.report.codec import build, plain, worded
@@ -106,6 +107,7 @@ def test_every_text_of_a_verdict_is_in_both_catalogues() -> None:
     folder = Path(pages_package.__file__).parent
     code = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
     keys = set(re.findall(r'message\(\s*"(page\.[a-z0-9.-]+)"', code))
+    keys |= {f"page.reason.{name}" for name in RULES}
     assert len(keys) > 25
     for language in ("en", "zh-CN"):
         catalogue_of = Catalogue.load(language)

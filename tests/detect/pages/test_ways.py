@@ -11,7 +11,10 @@ import yaml
 from afterpatch.detect.pages import analyse_page
 from afterpatch.detect.pages.verdict import at_least
 
-CASES = yaml.safe_load((Path(__file__).parent / "data" / "ways.yml").read_text(encoding="utf-8"))["cases"]
+DATA = Path(__file__).parent / "data"
+CASES = [
+    one for name in ("ways.yml", "means.yml") for one in yaml.safe_load((DATA / name).read_text(encoding="utf-8"))["cases"]
+]
 
 
 @pytest.mark.parametrize("case", [one for one in CASES if "least" in one], ids=lambda case: case["id"])

@@ -9,7 +9,7 @@ from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.catalogue import Sink
 from afterpatch.detect.pages.fold import ERRORS, FUNCTIONS, METHODS, STATIC_METHODS, Fold, as_text, bounded
 from afterpatch.detect.pages.machine import Machine
-from afterpatch.detect.pages.operators import concat
+from afterpatch.detect.pages.operators import concat, numbered
 from afterpatch.detect.pages.scope import gathered_role, joined
 from afterpatch.detect.pages.value import (
     ANCHORED,
@@ -17,6 +17,7 @@ from afterpatch.detect.pages.value import (
     BUILT,
     DECODED,
     MAX_FIELDS,
+    MAX_TRACES,
     NUMBER,
     UNKNOWN,
     Trace,
@@ -33,6 +34,7 @@ _FILLERS = frozenset(
 )
 _CALLERS = frozenset(("apply", "accept", "run", "call", "get", "test", "invoke", "dynamicinvoke", "begininvoke", "execute"))
 _OWN = frozenset(("", "this", "me", "mybase", "myclass", "base", "self", "static", "parent", "$this", "page", "window"))
+_CHARACTERS = frozenset(("chr", "chrw", "chrb", "tochar", "fromcharcode", "convertfromutf32"))
 _VOID = frozenset(("response", "server", "out", "console", "label", "trace", "httpresponse", "cookies"))
 
 
@@ -268,6 +270,8 @@ class CallMachine(Machine):
             value.marks = frozenset((DECODED,))
             if isinstance(result, str) and "<" in result:
                 self.keep_embedded(result, node.line)
+            if isinstance(result, str):
+                self.look_for_program(result)
         return value
 
     def plain(self, value: Value) -> bool:
@@ -348,10 +352,14 @@ class CallMachine(Machine):
         tables = self.tables
         keys = tuple(self.keys_of(holder, method))
         kind = next((tables.returns[key] for key in keys if key in tables.returns), "")
+        if tables.has("converters", method) and not kind and len(arguments) <= 1:
+            return numbered(arguments or [holder])
         if tables.has("numbers", method) and not kind:
             return number()
         if self.parses(holder, method, arguments):
             return number()
+        if method in _CHARACTERS and any(NUMBER in one.marks and one.traces for one in arguments):
+            return Value(traces=tuple(trace.through(name, node.line) for one in arguments for trace in one.traces)[:MAX_TRACES])
         if tables.has("fetchers", *keys):
             return Value(traces=(Trace("download", spell(node.target if isinstance(node, ir.Call) else node), node.line),))
         self.mutate(holder, method, arguments, node)

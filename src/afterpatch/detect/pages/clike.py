@@ -459,6 +459,8 @@ class CReader:
             return ir.Op(token.line, "cast:" + token.lower.strip("() \t\r\n"), [self.inner()])
         if self.sign("!", "-", "+", "~", "@", "&", "..."):
             self.next()
+            if token.text == "..." and self.sign(")"):
+                return ir.Op(token.line, "callable", [])
             value = self.inner()
             if token.text == "...":
                 return ir.Op(token.line, "spread", [value])

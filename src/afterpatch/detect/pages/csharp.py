@@ -35,9 +35,12 @@ def _language() -> Language:
     return Language(tree_sitter_c_sharp.language())
 
 
+_BETWEEN = re.compile(r"@|/\*.*?\*/|//[^\n]*|\s", re.DOTALL)
+
+
 def short_type(text: str) -> str:
     """The last part of a type's name, lower case, without generics, arrays and nullable marks."""
-    bare = text.strip().partition("<")[0].replace("global::", "")
+    bare = _BETWEEN.sub("", text).partition("<")[0].replace("global::", "")
     array = "[]" if text.rstrip().endswith("]") else ""
     return bare.partition("[")[0].rstrip("?* ").rpartition(".")[2].lower() + array
 
@@ -144,14 +147,18 @@ class CSharpReader(TreeReader):
         finally:
             self.depth += 1
 
+    def word(self, node: Node | None) -> str:
+        """A name without `@` and without the comments and blanks that may stand between its parts."""
+        return _BETWEEN.sub("", self.text(node))
+
     def name(self, node: Node) -> ir.Node:
-        return ir.Name(self.line(node), self.text(node).lstrip("@").partition("<")[0])
+        return ir.Name(self.line(node), self.word(node).partition("<")[0])
 
     def this(self, node: Node) -> ir.Node:
         return ir.Name(self.line(node), "this")
 
     def qualified(self, node: Node) -> ir.Node:
-        parts = self.text(node).replace("global::", "").replace("::", ".").split(".")
+        parts = self.word(node).replace("global::", "").replace("::", ".").split(".")
         result: ir.Node = ir.Name(self.line(node), parts[0].strip())
         for part in parts[1:40]:
             result = ir.Member(self.line(node), result, part.strip().partition("<")[0])
@@ -183,7 +190,7 @@ class CSharpReader(TreeReader):
         if node.type == "member_access_expression":
             named = node.child_by_field_name("name")
             place = self.line(named) if named else self.line(node)
-            return ir.Member(place, target, self.text(named).lstrip("@").partition("<")[0])
+            return ir.Member(place, target, self.word(named).partition("<")[0])
         if node.type == "invocation_expression":
             return ir.Call(target.line, target, self.arguments(node.child_by_field_name("arguments")))
         if node.type == "element_access_expression":
@@ -205,7 +212,7 @@ class CSharpReader(TreeReader):
         for link in reversed(links):
             if link.type == "member_binding_expression":
                 named = link.child_by_field_name("name")
-                result = ir.Member(self.line(link), result, self.text(named))
+                result = ir.Member(self.line(link), result, self.word(named))
             elif link.type == "element_binding_expression":
                 result = ir.Index(self.line(link), result, self.each(link.named_children))
             else:
@@ -405,7 +412,7 @@ class CSharpReader(TreeReader):
         types: list[str] = []
         for one in node.named_children if node is not None else ():
             if one.type == "parameter":
-                names.append(self.text(one.child_by_field_name("name")).lstrip("@"))
+                names.append(self.word(one.child_by_field_name("name")))
                 types.append(short_type(self.text(one.child_by_field_name("type"))))
         return names, types
 
@@ -421,7 +428,7 @@ class CSharpReader(TreeReader):
     def declarator(self, node: Node, kind: str) -> ir.Node:
         named = node.child_by_field_name("name") or node.named_children[0]
         values = [one for one in node.named_children if one.start_byte > named.end_byte and one.type != "comment"]
-        target = ir.Name(self.line(node), self.text(named).lstrip("@"))
+        target = ir.Name(self.line(node), self.word(named))
         value = self.lower(values[-1]) if values else ir.Op(self.line(node), "undefined", [])
         if named.type == "tuple_pattern":
             return ir.Assign(self.line(node), self.lower(named), value)
@@ -491,7 +498,7 @@ class CSharpReader(TreeReader):
         return ir.Lit(self.line(node), None)
 
     def class_(self, node: Node) -> ir.Node:
-        outer, self.owner = self.owner, self.text(node.child_by_field_name("name"))
+        outer, self.owner = self.owner, self.word(node.child_by_field_name("name"))
         bases = [one for one in node.named_children if one.type == "base_list"]
         names = tuple(short_type(self.text(one)) for base in bases for one in base.named_children)
         self.program.bases[self.owner.lower()] = names
@@ -509,7 +516,7 @@ class CSharpReader(TreeReader):
     def method(self, node: Node) -> ir.Node:
         names, types = self.parameters(node.child_by_field_name("parameters"))
         body = node.child_by_field_name("body")
-        name = self.text(node.child_by_field_name("name")) or "operator"
+        name = self.word(node.child_by_field_name("name")) or "operator"
         returns = node.child_by_field_name("returns") or node.child_by_field_name("type")
         saved, self.depth = self.depth, 0  # a body has its own depth
         lowered = self.tail(body)
@@ -553,7 +560,7 @@ class CSharpReader(TreeReader):
         return ""
 
     def property_(self, node: Node) -> ir.Node:
-        name = self.text(node.child_by_field_name("name"))
+        name = self.word(node.child_by_field_name("name"))
         kind = short_type(self.text(node.child_by_field_name("type")))
         value = node.child_by_field_name("value")
         accessors = node.child_by_field_name("accessors")

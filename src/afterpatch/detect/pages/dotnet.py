@@ -180,7 +180,7 @@ class DotNetMachine(CallMachine):
             return part
         if path and len(path) < 200 and not target.traces and not target.type:
             return Value(path=path, type=kind)
-        traces = tuple(t.through(name, node.line) for t in target.traces)
+        traces = () if NUMBER in target.marks else tuple(t.through(name, node.line) for t in target.traces)
         return Value(type=kind, traces=traces, marks=target.marks - {NUMBER}, head=target.head)
 
     def size(self, value: Value) -> int | None:
@@ -331,6 +331,10 @@ class DotNetMachine(CallMachine):
                 self.event("secrets", "GetObject IIS", node.line, {"data": first})
             if kind.startswith("winmgmts"):
                 kind = "win32_process" if kind.endswith("win32_process") else "winmgmts"
+            if kind.startswith("new:"):
+                kind = self.com_type(kind[4:])
+        if (first.text or first.head).lower().startswith(("winnt:", "ldap:")):
+            kind = "adsi"
         return Value(type=kind, fields={}, traces=first.traces)
 
     def element_of_this(self, holder: Value, keys: Sequence[Value]) -> Value | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.budget import Budget
@@ -37,9 +37,17 @@ class JavaMachine(CallMachine):
     methods_table: dict[str, Fold] = _JAVA_METHODS
     functions_table: dict[str, Fold] = {}
 
-    def __init__(self, tables: Catalogue, budget: Budget, read: Callable[[str, str], ir.Program]) -> None:
+    def __init__(
+        self,
+        tables: Catalogue,
+        budget: Budget,
+        read: Callable[[str, str], ir.Program],
+        beans: Mapping[str, str] | None = None,
+    ) -> None:
+        """`beans`: names that `<jsp:useBean>` gives to objects, and their classes, in lower case."""
         super().__init__(tables, budget)
         self.read = read
+        self.beans = beans or {}
 
     def name(self, node: ir.Name) -> Value:
         held = self.lookup(node.id)
@@ -49,6 +57,8 @@ class JavaMachine(CallMachine):
         if lower in _IMPLICIT:
             kind = _IMPLICIT[lower]
             return self.state(lower) if kind == "state" else Value(type=kind, path=lower)
+        if lower in self.beans:
+            return self.globals.setdefault(self.key(node.id), Value(type=short(self.beans[lower]), fields={}))
         return Value(path=lower)
 
     def state(self, name: str) -> Value:
@@ -95,6 +105,11 @@ class JavaMachine(CallMachine):
         if method in ("getmethod", "getdeclaredmethod") and arguments:
             fields = {"owner": holder, "name": arguments[0]}
             return Value(type="method", fields=fields, traces=join_traces(holder.traces, arguments[0].traces))
+        if method in ("findvirtual", "findstatic", "findspecial") and len(arguments) > 1:
+            fields = {"owner": arguments[0], "name": arguments[1]}
+            return Value(type="method", fields=fields, traces=join_traces(arguments[0].traces, arguments[1].traces))
+        if method in ("invokeexact", "invokewitharguments", "bindto") and holder.type == "method" and holder.fields:
+            return self.reflected(holder, arguments, node)
         if method == "invoke" and holder.type == "method" and holder.fields:
             return self.reflected(holder, arguments, node)
         if method == "invoke" and short(holder.path) == "methodutil" and arguments and arguments[0].type == "method":
@@ -120,6 +135,8 @@ class JavaMachine(CallMachine):
             return self.state("session")
         if method in ("getattribute", "setattribute"):
             return self.state_call(self.state("request"), method, arguments, node) or Value()
+        if method == "getrealpath":
+            return self.real_path(arguments, node)
         if self.tables.has("request_safe", method):
             return own_place("own." + method) if "path" in method else Value(path="request." + method)
         key = f"({arguments[0].const!r})" if arguments and arguments[0].known else ""
@@ -183,6 +200,8 @@ class JavaMachine(CallMachine):
             )
         if kind == "string" and arguments:
             if first.known and not first.traces:
+                if isinstance(first.const, bytes | bytearray):
+                    self.look_for_program(decode_bytes(first.const[:4000]))
                 return Value(const=decode_bytes(first.const) if isinstance(first.const, bytes | bytearray) else first.const)
             return Value(
                 traces=tuple(t.through("new String", node.line) for t in first.traces),

@@ -308,6 +308,10 @@ class Machine(Memory):
         """A constant that may hold code of its own, or a whole program."""
         if "<" in text:
             self.keep_embedded(text, line)
+        self.look_for_program(text)
+
+    def look_for_program(self, text: str) -> None:
+        """A constant that holds a whole program."""
         if len(text) >= 100:
             head = text[:12].lstrip()
             what = next((what for start, what in _PROGRAMS if head.startswith(start)), "")
@@ -490,4 +494,6 @@ def _branches(body: Sequence[ir.Node]) -> bool:
 
 
 def _weight(event: Event) -> int:
-    return sum(value.known for value in event.roles.values())
+    """Of two calls on one line without traces the one that hides more, then the one that is known better."""
+    hidden = any(not value.known and BUILT in value.marks for value in event.roles.values())
+    return 100 * hidden + sum(value.known for value in event.roles.values())

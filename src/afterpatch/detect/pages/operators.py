@@ -16,6 +16,8 @@ from afterpatch.detect.pages.value import (
     FIXED_END,
     MAPPED,
     NUMBER,
+    QUOTED,
+    SPELLED,
     Trace,
     Value,
     join_traces,
@@ -26,6 +28,7 @@ _COMPARE = frozenset(
     ("==", "!=", "===", "!==", "<", ">", "<=", ">=", "<>", "is", "like", "in", "instanceof", "u!", "unot", "isnot", "=", "not in")
 )
 _ARITHMETIC = frozenset(("-", "*", "/", "%", "<<", ">>", ">>>", "^", "&", "|", "\\", "mod", "xor", "**", "u-", "u~", "u+"))
+_HIDING = frozenset((DECODED, BITS, SPELLED))
 _KEEP = frozenset(("cast:string", "cast:object", "cast:", "u&", "u*", "u^", "u@"))
 _NUMERIC_CASTS = frozenset(
     f"cast:{one}"
@@ -64,6 +67,14 @@ def _all_traces(values: Sequence[Value]) -> tuple[Trace, ...]:
     return found
 
 
+def numbered(values: Sequence[Value]) -> Value:
+    """A number made of some values. It carries no text; its traces wake up again where it is made a character."""
+    found: tuple[Trace, ...] = ()
+    for value in values:
+        found = join_traces(found, value.traces)
+    return Value(traces=found, marks=frozenset((NUMBER,)))
+
+
 def _cast(op: str, values: Sequence[Value]) -> Value:
     value = values[-1] if values else Value()
     kind = op[5:]
@@ -71,7 +82,7 @@ def _cast(op: str, values: Sequence[Value]) -> Value:
         known = value.const if isinstance(value.const, int | float) else None
         if isinstance(value.const, str) and len(value.const) == 1 and kind == "int":
             known = ord(value.const)
-        return Value(const=int(known), marks=frozenset((NUMBER,))) if known is not None else number()
+        return Value(const=int(known), marks=frozenset((NUMBER,))) if known is not None else numbered([value])
     if kind in ("byte", "char", "sbyte", "ushort"):
         if isinstance(value.const, int | float):
             code = int(value.const)
@@ -123,7 +134,9 @@ def _arithmetic(op: str, values: Sequence[Value], line: int, budget: Budget) -> 
             return number()
     traces = _all_traces(values)
     # A byte or character that was computed from the client's text still carries it (decoding loops).
-    return Value(traces=tuple(trace.through(op, line) for trace in traces), marks=frozenset() if traces else frozenset((NUMBER,)))
+    if traces:
+        return Value(traces=tuple(trace.through(op, line) for trace in traces))
+    return numbered(values)
 
 
 def _unary(op: str, value: Any) -> Any:
@@ -178,10 +191,10 @@ def concat(values: Sequence[Value], line: int, budget: Budget, numeric: bool = F
     if all(value.known for value in values):
         known = _concat_known([value.const for value in values], numeric, budget)
         if known is not None:
-            hidden = frozenset(mark for value in values for mark in value.marks if mark in (DECODED, BITS))
+            hidden = frozenset(mark for value in values for mark in value.marks if mark in _HIDING)
             return Value(const=known, traces=_all_traces(values), marks=hidden)
     if numeric and all(NUMBER in value.marks or isinstance(value.const, int | float) for value in values):
-        return number()
+        return numbered(values)
     traces = tuple(trace.through("concatenation", line) for trace in _all_traces(values))
     head, tail = _edge(values), _edge(list(reversed(values)), last=True)
     marks = {ANCHORED} if head else set()
@@ -190,8 +203,7 @@ def concat(values: Sequence[Value], line: int, budget: Budget, numeric: bool = F
     carrying = [value for value in values if value.traces and NUMBER not in value.marks]
     if carrying and all(MAPPED in value.marks for value in carrying):
         marks.add(MAPPED)
-    if carrying and all(BASENAME in value.marks for value in carrying):
-        marks.add(BASENAME)
+    marks |= {mark for mark in (BASENAME, QUOTED) if carrying and all(mark in value.marks for value in carrying)}
     if values and not head and ANCHORED in values[0].marks:
         marks.add(ANCHORED)
     if not traces and any(BUILT in value.marks for value in values):

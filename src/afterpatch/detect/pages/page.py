@@ -9,12 +9,13 @@ from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.budget import MAX_CODE, Budget
 from afterpatch.detect.pages.calls import CallMachine
 from afterpatch.detect.pages.catalogue import catalogue
+from afterpatch.detect.pages.control import PageFacts
 from afterpatch.detect.pages.csharp import read_csharp
 from afterpatch.detect.pages.decode import MAX_BYTES, Reading, readings
 from afterpatch.detect.pages.dotnet import DotNetMachine
 from afterpatch.detect.pages.embedded import embedded_events
 from afterpatch.detect.pages.families import family_of
-from afterpatch.detect.pages.grade import PageFacts, grade
+from afterpatch.detect.pages.grade import grade
 from afterpatch.detect.pages.java import plain_java, read_java
 from afterpatch.detect.pages.javamachine import JavaMachine
 from afterpatch.detect.pages.jscript import read_jscript
@@ -83,6 +84,8 @@ _EXPRESSION_RUNS = re.compile(
 _CLASSIC = re.compile(
     r"server\s{0,4}\.\s{0,4}createobject|\bcreateobject\s{0,4}\(|\bexecute(?:global)?\b|\bwscript\b", re.IGNORECASE
 )
+_BEAN = re.compile(r"<jsp:useBean\b[^>]{1,600}>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"\b(id|class|type)\s{0,4}=\s{0,4}[\"']([\w.$]{1,200})[\"']")
 _PHP_OPEN = re.compile(r"<\?(?:php\b|=)", re.IGNORECASE)
 CLASSIC = frozenset((".asp", ".asa", ".cer", ".cdx"))
 ASPNET = frozenset(
@@ -270,7 +273,12 @@ def _judge_java(found: Findings, page: Page) -> None:
     ]
     found.server_code = found.server_code or any(unit.code.strip() for unit in parts)
     found.script_platform = True
-    _run(found, JavaMachine(catalogue("java"), found.budget, read_code), _programs(found, parts))
+    beans = {}
+    for match in _BEAN.finditer(page.text):
+        named = dict(_ATTRIBUTE.findall(match.group(0)))
+        if "id" in named:
+            beans[named["id"].lower()] = (named.get("class") or named.get("type") or "").lower()
+    _run(found, JavaMachine(catalogue("java"), found.budget, read_code, beans), _programs(found, parts))
 
 
 def _run(found: Findings, machine: CallMachine, programs: list[ir.Program]) -> None:

@@ -39,7 +39,7 @@ class PhpReader(CReader):
             "static": self.on_static,
             "const": self.on_const,
             "namespace": self.on_skip,
-            "use": self.on_skip,
+            "use": self.on_use,
             "goto": self.on_skip,
             "declare": self.on_skip,
             "endif": self.skip_word,
@@ -59,6 +59,19 @@ class PhpReader(CReader):
         self.skip_to(";", "{")
         self.accept(";")
         return None
+
+    def on_use(self) -> ir.Node | None:
+        """`use function a\\b as c;`: another name for a function."""
+        self.next()
+        if self.word("function"):
+            self.next()
+            while self.token.kind == "name":
+                name = self.next().text.rpartition("\\")[2].lower()
+                if self.accept("as"):
+                    self.program.aliases[self.next().lower] = name
+                if not self.accept(","):
+                    break
+        return self.on_skip() if not self.accept(";") else None
 
     def on_foreach(self) -> ir.Node | None:
         line = self.next().line
@@ -172,6 +185,8 @@ class PhpReader(CReader):
             return self.named()
         if self.sign("("):
             found = self.arguments()
+            if len(found) == 1 and isinstance(found[0], ir.Name) and found[0].id[:1] != "$" and self.sign("("):
+                return ir.Op(line, "last", found)  # `(NAME)(...)`: a constant that holds a function's name
             return found[0] if len(found) == 1 else ir.Array(line, found)
         if self.sign("["):
             return self.array("]")
@@ -229,6 +244,8 @@ class PhpReader(CReader):
             return self.new()
         if word in ("function", "fn"):
             return self.closure(word)
+        if word == "match" and self.peek().text == "(":
+            return self.match()
         if word in ("array", "list") and self.peek().text == "(":
             self.next()
             return self.array(")")
@@ -241,6 +258,23 @@ class PhpReader(CReader):
         if word in _LITERALS and self.token.text != "(":
             return ir.Lit(line, _LITERALS[word])
         return ir.Name(line, token.text.lstrip("\\").rpartition("\\")[2])
+
+    def match(self) -> ir.Node:
+        """`match (x) { a, b => c, default => d }`: any of its arms."""
+        line = self.next().line
+        arms: list[ir.Node] = [self.condition()]
+        if not self.accept("{"):
+            return arms[0]
+        while not self.done() and not self.sign("}"):
+            before = self.at
+            self.skip_to("=>", "}")
+            if self.accept("=>"):
+                arms.append(self.expression())
+            self.accept(",")
+            if self.at == before:
+                self.next()
+        self.accept("}")
+        return ir.Op(line, "any", arms[1:] or arms)
 
     def new(self) -> ir.Node:
         line = self.next().line

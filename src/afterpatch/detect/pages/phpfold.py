@@ -99,7 +99,7 @@ def _explode(args: Sequence[Any]) -> list[str]:
 
 def _preg_replace(args: Sequence[Any]) -> str:
     pattern = as_text(args[0])
-    match = re.fullmatch(r"[/#~@!](.{1,60})[/#~@!]([imsu]*)", pattern, re.DOTALL)
+    match = re.fullmatch(r"[/#~@!|](.{1,60})[/#~@!|]([imsu]*)", pattern, re.DOTALL)
     if not match or len(re.findall(r"[*+{]", match.group(1))) > 1 or "(" in match.group(1) or "\\" in as_text(args[1]):
         raise ValueError("not folded")
     try:
@@ -132,6 +132,21 @@ def _chunks(args: Sequence[Any]) -> list[str]:
     if size < 1:
         raise ValueError("no size")
     return [text[place : place + size] for place in range(0, len(text), size)][:4000]
+
+
+def _never() -> Any:
+    raise ValueError("not folded")
+
+
+def _in_base(value: int, base: int) -> str:
+    """A number in a base, as base_convert spells it."""
+    if not 2 <= base <= 36 or value < 0 or value > 1 << 400:
+        raise ValueError("no base")
+    digits = ""
+    while value:
+        value, rest = divmod(value, base)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits or "0"
 
 
 PHP_FUNCTIONS: dict[str, Fold] = {
@@ -193,6 +208,17 @@ PHP_FUNCTIONS: dict[str, Fold] = {
         as_text(a[0]).replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
     ),
     "preg_replace": lambda _o, a: _preg_replace(a),
+    "preg_filter": lambda _o, a: _preg_replace(a),
+    "nl2br": lambda _o, a: as_text(a[0]),
+    "array_values": lambda _o, a: a[0],
+    "array_slice": lambda _o, a: slice_from(a[0], as_int(a[1]), as_int(a[2]) if len(a) > 2 and a[2] is not None else None),
+    "array_unique": lambda _o, a: list(dict.fromkeys(a[0])),
+    "array_filter": lambda _o, a: [one for one in a[0] if one not in ("", 0, None, False, "0")] if len(a) == 1 else _never(),
+    "substr_count": lambda _o, a: as_text(a[0]).count(as_text(a[1])),
+    "base_convert": lambda _o, a: _in_base(int(as_text(a[0]), as_int(a[1])), as_int(a[2])),
+    "decbin": lambda _o, a: f"{as_int(a[0]):b}",
+    "decoct": lambda _o, a: f"{as_int(a[0]):o}",
+    "vsprintf": lambda _o, a: _sprintf([a[0], *a[1]]),
     "ucwords": lambda _o, a: as_text(a[0]).title(),
     "max": lambda _o, a: max(a[0]) if len(a) == 1 else max(a),
     "min": lambda _o, a: min(a[0]) if len(a) == 1 else min(a),

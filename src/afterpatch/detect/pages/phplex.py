@@ -84,6 +84,33 @@ def without_heredocs(code: str) -> str:
     return "".join(pieces)
 
 
+def _closed(code: str) -> str:
+    """Code whose last comment never ends: only its line is one, so that it hides nothing of what follows."""
+    start = code.find("/*", code.rfind("*/") + 1)
+    if start < 0:
+        return code
+    return code[:start] + code[start:].replace("/*", "//") if not _in_string(code, start) else code
+
+
+def _in_string(code: str, at: int) -> bool:
+    """Whether a place lies inside a string."""
+    position = 0
+    while (match := _NEXT.search(code, position)) and match.start() < at:
+        found = match.group(0)
+        if found in ("'", '"'):
+            position = _string_end(code, match.start(), found)
+            if position > at:
+                return True
+        elif found == "/*":
+            end = code.find("*/", match.end())
+            position = match.end() if end < 0 else end + 2
+        elif found in ("//", "#"):
+            position = max(_line_comment_end(code, match.start()), match.end())
+        else:
+            position = match.end()
+    return False
+
+
 def lex_php(text: str) -> Page:
     """The PHP segments of a page, in order."""
     page = Page(text)
@@ -92,7 +119,7 @@ def lex_php(text: str) -> Page:
         begin = match.end()
         stop = _code_end(text, begin)
         kind = "expression" if match.group(0) == "<?=" else "render"
-        page.add(Segment(kind, text[begin:stop], begin, "php"))
+        page.add(Segment(kind, _closed(text[begin:stop]), begin, "php"))
         position = stop + 2
         if page.truncated:
             break

@@ -15,11 +15,28 @@ from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.phpfold import DECODERS, PHP_FUNCTIONS
 from afterpatch.detect.pages.phplex import lex_php
 from afterpatch.detect.pages.scope import joined
-from afterpatch.detect.pages.value import ANCHORED, BITS, BUILT, MAX_FIELDS, NUMBER, Trace, Value, join_traces
+from afterpatch.detect.pages.value import (
+    ANCHORED,
+    BITS,
+    BUILT,
+    DECODED,
+    MAX_FIELDS,
+    NUMBER,
+    QUOTED,
+    SPELLED,
+    Trace,
+    Value,
+    join_traces,
+    passed,
+)
 from afterpatch.model import message
 
 _SUPER = re.compile(r"\$?(_GET|_POST|_REQUEST|_COOKIE|_FILES|_SERVER)$", re.IGNORECASE)
 _EVAL_MODIFIER = re.compile(r"^\s*([^\w\s\\])(?:.*)\1?[a-zA-Z]*e[a-zA-Z]*\s*$", re.DOTALL)
+_SCHEMES = frozenset(("http", "https", "ftp", "php", "data", "file", "phar", "zip", "glob", "compress.zlib", "compress.bzip2"))
+_LOADED = ("LD_PRELOAD", "GCONV_PATH", "LD_AUDIT", "LD_LIBRARY_PATH")
+_MAIL_OPTIONS = re.compile(r"(?:^|\s)-(?:X|O|C|be\b)")  # options of sendmail that write files or run commands
+_SPELLERS = DECODERS | {"chr"}
 _OWN_FILES = frozenset(("__file__", "__dir__"))
 
 
@@ -35,6 +52,7 @@ class PhpMachine(CallMachine):
         super().__init__(tables, budget)
         self.read = read
         self.carries_pages = False  # PHP applications hold the text of pages they generate
+        self.hidden_names: set[str] = set()
         self.filled: dict[str, tuple[Trace, ...]] = {}
 
     # --- names --------------------------------------------------------------------------------------------------
@@ -146,6 +164,13 @@ class PhpMachine(CallMachine):
             return Value(marks=result.marks | {BUILT})
         return result
 
+    def folded(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        value = super().folded(holder, method, arguments, node)
+        short = value is not None and isinstance(value.const, str) and len(value.const) <= 80
+        if value is not None and short and (method in _SPELLERS or any(SPELLED in one.marks for one in arguments)):
+            value.marks = value.marks | {SPELLED}
+        return value
+
     def constant(self, value: Value) -> Any:
         if value.type == "array" and not value.traces and value.fields == {}:
             return []
@@ -153,8 +178,25 @@ class PhpMachine(CallMachine):
 
     # --- calls --------------------------------------------------------------------------------------------------
 
+    def call(self, node: ir.Call) -> Value:
+        if len(node.args) == 1 and isinstance(node.args[0], ir.Op) and node.args[0].op == "callable":
+            return self.ev(node.target)  # `f(...)`: the function itself
+        target = node.target
+        if isinstance(target, ir.Index) and len(target.args) == 1 and {"__call", "__callstatic"} & self.functions.keys():
+            holder = self.ev(target.target)
+            if holder.type in self.owners or holder.path in self.owners:
+                return self.any_method_of(self.ev(target.args[0]), [self.ev(one) for one in node.args], node)
+        return super().call(node)
+
+    def any_method_of(self, name: Value, arguments: Sequence[Value], node: ir.Call) -> Value:
+        """`$object->$name(...)` of a class that takes any name."""
+        given = Value(type="array", fields={str(place): one for place, one in enumerate(arguments)})
+        method = "__call" if "__call" in self.functions else "__callstatic"
+        return self.own(method, [name, given], node)
+
     def call_name(self, node: ir.Call, target: ir.Name) -> Value:
         lower = target.id.lower()
+        lower = self.aliases.get(lower, lower)
         if lower.startswith("$"):
             value = self.name(target)
             return self.call_value(value, [self.ev(one) for one in node.args], node)
@@ -164,7 +206,7 @@ class PhpMachine(CallMachine):
         arguments = self.spread([self.ev(one) for one in node.args], node)
         if lower in self.functions:
             return self.own(lower, arguments, node)
-        return self.invoke(Value(), target.id, arguments, node)
+        return self.invoke(Value(), target.id if lower == target.id.lower() else lower, arguments, node)
 
     @staticmethod
     def spread(arguments: list[Value], node: ir.Call) -> list[Value]:
@@ -265,7 +307,7 @@ class PhpMachine(CallMachine):
             if name.lower() in self.functions:
                 return self.own(name.lower(), arguments, node)
             if re.fullmatch(r"\w{1,80}", name):
-                if BITS in value.marks:
+                if BITS in value.marks or self.hides(value, name.lower()):
                     self.event("hidden-call", name, node.line, {"callable": value})
                 self.notes.add(message("page.note.by-name"))
                 return self.invoke(Value(), name, arguments, node)
@@ -275,6 +317,14 @@ class PhpMachine(CallMachine):
         if value.traces or BUILT in value.marks:
             self.event("dynamic-call", call, node.line, {"callable": value, "data": data})
         return Value(traces=self.gathered([value, *arguments], call, node.line))
+
+    def hides(self, value: Value, name: str) -> bool:
+        """Whether a function's name came out of a decoder or single characters, and it is one worth hiding, or not
+        the only one."""
+        if not {SPELLED, DECODED} & value.marks:
+            return False
+        self.hidden_names.add(name)
+        return name in DECODERS or name in self.tables.sinks or len(self.hidden_names) >= 3
 
     def method_pair(self, value: Value) -> str | None:
         """`array($object, "method")` as a callable: the method, where the page has it."""
@@ -308,6 +358,22 @@ class PhpMachine(CallMachine):
         if method in ("call_user_func", "call_user_func_array") and arguments and arguments[0].known and not arguments[0].traces:
             rest = list(arguments[1:]) if method == "call_user_func" else self.unpacked(arguments[1:2])
             return self.dynamic(arguments[0], rest, node, method)
+        if method == "array_keys" and arguments and arguments[0].type == "array" and not arguments[0].traces:
+            keys = [one for one in (arguments[0].fields or {}) if not one.startswith("?")]
+            return Value(type="array", fields={str(place): Value(const=key) for place, key in enumerate(keys)})
+        if method == "session_set_save_handler":
+            for one in arguments:
+                if self.tables.has("runners", (one.text or "").lower()):
+                    self.dynamic(one, [Value(traces=(Trace("client", "the session's id and data", node.line),))], node, method)
+        if method == "constant" and arguments and arguments[0].text and not arguments[0].traces:
+            named = arguments[0].text.rpartition("::")[2].lower()
+            return self.globals.get("const:" + named, Value(marks=frozenset((BUILT,))))
+        if method == "putenv" and arguments and (arguments[0].text or arguments[0].head).upper().startswith(_LOADED):
+            self.event("assembly-load", "putenv", node.line, {"assembly": arguments[0]})
+        if method == "mail" and len(arguments) > 4 and _MAIL_OPTIONS.search(arguments[4].text or arguments[4].head):
+            self.event("process-start", "mail", node.line, {"command": arguments[4]})
+        if len(arguments) > 1 and self.tables.has("connection_first", method):
+            return self.invoke(Value(), method, arguments[1:], node)
         if method == "tmpfile" or (method in ("tempnam", "sys_get_temp_dir") and not any(one.traces for one in arguments)):
             return Value(
                 type="handle" if method == "tmpfile" else "", path="temporary.file", fields={"path": Value(path="temporary.file")}
@@ -316,6 +382,8 @@ class PhpMachine(CallMachine):
             return Value(type="array", fields={"uri": arguments[0].fields.get("path", Value())})
         if method == "create_function" and len(arguments) > 1:
             return self.made_function(arguments, node)
+        if method == "escapeshellarg" and arguments and arguments[0].traces:
+            return Value(traces=passed(arguments[0], method, node.line), marks=frozenset((QUOTED,)))
         if method == "chr" and arguments and arguments[0].traces:
             return Value(traces=arguments[0].traces)
         return None
@@ -354,6 +422,11 @@ class PhpMachine(CallMachine):
             return self.dynamic(
                 holder.fields.get("callable", Value()), self.unpacked(arguments), node, "ReflectionFunction.invoke"
             )
+        if method == "registerphpfunctions":
+            holder.fields = holder.fields if holder.fields is not None else {}
+            holder.fields["?php"] = Value(const=True)
+        if holder.fields and "?php" in holder.fields:
+            self.calls_from_xml(method, arguments, node)
         if holder.type == "reflectionclass" and holder.fields:
             kind = (holder.fields.get("callable", Value()).text or "").lower()
             if method in ("newinstance", "newinstanceargs"):
@@ -363,6 +436,13 @@ class PhpMachine(CallMachine):
             if method == "getconstant" and arguments:
                 return self.globals.get("const:" + (arguments[0].text or "").lower(), Value(marks=frozenset((BUILT,))))
         return None
+
+    def calls_from_xml(self, method: str, arguments: Sequence[Value], node: ir.Node) -> None:
+        """XPath and XSLT that may call PHP's functions."""
+        if method in ("query", "evaluate") and arguments and arguments[0].traces:
+            self.event("code-execution", method, node.line, {"code": arguments[0]})
+        if method == "importstylesheet" and arguments:
+            self.event("xslt-script", method, node.line, {"code": arguments[0], "trust": Value()})
 
     def unpacked(self, arguments: Sequence[Value]) -> list[Value]:
         """The elements of an argument array, or the arguments."""
@@ -409,6 +489,7 @@ class PhpMachine(CallMachine):
         if self.tables.has("asking", method):
             return
         inside = [item for one in arguments if one.type == "array" for item in list((one.fields or {}).values())[:8]]
+        inside += [item for one in inside if one.type == "array" for item in list((one.fields or {}).values())[:8]]
         names = [one.const.lower() for one in (*arguments, *inside) if isinstance(one.const, str) and not one.traces]
         wanted = [name for name in names if name in self.functions or self.tables.has("runners", name)]
         traces = self.gathered(arguments, method, node.line) if wanted else ()
@@ -444,11 +525,19 @@ class PhpMachine(CallMachine):
         """A file that the page fills and then includes is code of whoever filled it."""
         name = (path.text if path.text is not None and not path.traces else path.path) or ""
         traces = self.filled.get(name.lower())
+        scheme, _, rest = name.partition("://")
+        if rest and "stream_read" in self.functions and "stream_open" in self.functions and scheme.lower() not in _SCHEMES:
+            self.own("stream_open", [path], node)
+            read = self.own("stream_read", [Value()], node)
+            self.run_text(read)
+            traces = read.all_traces() or traces
         if traces:
             self.event("code-execution", "include", node.line, {"code": Value(traces=traces)})
 
     def call_back(self, name: str, function: Value, data: Value, node: ir.Node) -> None:
         """The platform calls a function of the page's choice with some data."""
+        if name == "stream_wrapper_register":
+            return
         if name == "ob_start":
             data = (
                 Value(traces=(Trace("client", "the page's output", node.line),))
@@ -491,6 +580,11 @@ class PhpMachine(CallMachine):
         key = keys[0] if keys else Value()
         if key.const == "" and isinstance(holder.const, str) and not holder.traces:
             keys = [Value(const=0)]
+        place = keys[0].const if keys else None
+        if isinstance(holder.const, str) and holder.const and not holder.traces and isinstance(place, int):
+            char = super().element(holder, keys, node)
+            char.marks = char.marks | ({SPELLED} if char.known else set())
+            return char
         if holder.type == "state":
             named = str(key.const) if key.known and not key.traces else None
             if named is not None and _SUPER.match(named) and holder is self.globals.get("state:$globals"):

@@ -23,7 +23,9 @@ UNKNOWN: Final = Unknown()
 # can be in it. FIXED_END: text with a fixed tail. BUILT: put together from pieces (a name nobody can read).
 NUMBER, ANCHORED, BASENAME, FIXED_END, BUILT = "number", "anchored", "basename", "fixed-end", "built"
 MAPPED = "mapped"  # a path below the site's root
+QUOTED = "quoted"  # one argument of a command, by escapeshellarg
 DECODED = "decoded"  # a constant that came out of a decoder
+SPELLED = "spelled"  # a short constant put together from single characters or out of a decoder, as hidden names are
 BITS = "bits"  # text that bitwise operators on other text gave: nobody writes a function's name so
 _NONE: frozenset[str] = frozenset()
 

@@ -16,8 +16,9 @@ from afterpatch.detect.files.binary.lift import Lifter
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.catalogue import Catalogue, catalogue
+from afterpatch.detect.pages.control import PageFacts
 from afterpatch.detect.pages.dotnet import DotNetMachine
-from afterpatch.detect.pages.grade import PageFacts, grade
+from afterpatch.detect.pages.grade import grade
 from afterpatch.detect.pages.verdict import Flow
 
 MAX_METHODS = 300
