@@ -29,7 +29,8 @@ _SHELL = re.compile(
     re.IGNORECASE,
 )
 _SHELLS = re.compile(
-    r"(?:\S{0,80}[\\/])?(?:cmd|(?:ba|z|k|c)?sh|powershell|pwsh|perl|python|php|ruby|eval|env|sudo|nohup|wget|curl)\b", re.IGNORECASE
+    r"(?:\S{0,80}[\\/])?(?:cmd|(?:ba|z|k|c)?sh|powershell|pwsh|perl|python|php|ruby|eval|env|sudo|nohup|wget|curl)\b",
+    re.IGNORECASE,
 )
 # Commands that fetch a program, make an administrator, or wipe what logs and histories say.
 _TELLING_COMMAND = re.compile(
