@@ -17,7 +17,7 @@ from afterpatch.census import CensusOptions, census
 from afterpatch.census.blocks import Source, blocks, sources
 from afterpatch.census.columns.cells import Shape, cut
 from afterpatch.census.columns.encode import coded, hashes
-from afterpatch.census.columns.pieces import Hosts, column, join, split, write
+from afterpatch.census.columns.pieces import Hosts, column, join, kept, write
 from afterpatch.census.read import Job, Task, Workers, read_block
 from afterpatch.census.rows import Tally
 from afterpatch.census.tables import recognise_table
@@ -76,7 +76,11 @@ def test_pieces_are_parquet(tmp_path, rows):
     piece = write(
         tmp_path / "a.parquet", hosts, hosts.hashes(KEY), {"version": versions, "asn": column(range(rows))}, {"shell": shells}
     )
-    again = split(piece, shells, "some")
+    other = write(
+        tmp_path / "c.parquet", hosts, hosts.hashes(KEY), {"version": versions, "asn": column(range(rows))}, {"shell": shells}
+    )
+    again = kept(other, shells)
+    assert not other.path.exists()
     join([piece], [again], tmp_path / "b.parquet", {"name": "välue"})
     for path, count, total in (
         (piece.path, rows, sum(range(rows))),

@@ -6,17 +6,27 @@ its branch, so a scan full of invented builds makes no more classes than the tab
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
+from afterpatch.census.columns.coding import Coding
 from afterpatch.census.scope import Scope
-from afterpatch.census.store import Store
 from afterpatch.knowledge import builds, vulnerabilities
 from afterpatch.knowledge.builds import Build, BuildError
+from afterpatch.knowledge.vulnerabilities import Vulnerability
 
 ONLINE, NOTHING = -2, -1
-_LONGEST = 64
+ONLINE_PLACE, NOTHING_PLACE, FIRST_PLACE = 0, 1, 2  # rows of States
+STATES = ("open", "unknown", "fixed", "not-affected")
+_LONGEST, _AT_ONCE = 64, 1 << 18
+_LIKELY = re.compile("[^0-9]{0,16}[0-9]")
+
+Flags = npt.NDArray[np.bool_]
 STATE_CODES = {"open": "open", "closed": "fixed", "not-affected": "not-affected"}
 
 
@@ -84,34 +94,79 @@ def _label(build: Build, precision: str) -> str:
     return f"{build.major}.{build.minor}.{build.build}.*"
 
 
-def make_classes(store: Store, scope: Scope) -> Classes:
-    """Tables `versions` (text, coarse, class, key) and `states` (class, cve, state, conditional, exploited) out of the
-    versions in `kinds`. Texts that cannot be builds are left out, without looking at them one by one."""
-    classes = Classes()
-    found = store.rows(
-        "SELECT version, coarse FROM (SELECT version, coarse FROM kinds GROUP BY ALL) "
-        "WHERE length(version) <= ? AND version SIMILAR TO '[^0-9]{0,16}[0-9].*'",
-        _LONGEST,
-    )
-    store.fill("versions", "version VARCHAR, coarse BOOLEAN, class INTEGER, key BIGINT", _versions(classes, found))
-    store.fill(
-        "states", "class INTEGER, cve VARCHAR, state VARCHAR, conditional BOOLEAN, exploited BOOLEAN", _states(classes, scope)
-    )
-    return classes
+@dataclass(slots=True)
+class Sorted:
+    """The distinct versions of a run sorted in: two rows (exact readings, coarse ones) with a column for each version.
+    `places`: the class as a row of `States`; `keys`: what builds are compared by, -1 for no build."""
+
+    places: npt.NDArray[np.int64] = field(default_factory=lambda: np.full((2, 0), NOTHING_PLACE))
+    keys: npt.NDArray[np.int64] = field(default_factory=lambda: np.full((2, 0), -1))
 
 
-def _versions(classes: Classes, found: Iterator[tuple[str, bool]]) -> Iterator[tuple[object, ...]]:
-    for version, coarse in found:
-        sorted_in = classes.of(version, coarse)
-        if sorted_in is not None:
-            yield version, coarse, *sorted_in
+def sort_versions(classes: Classes, versions: Coding, *, coarse: bool) -> Sorted:
+    """Sorts all distinct versions in. Texts that cannot be builds are passed over without a closer look."""
+    found = Sorted(np.full((2, versions.count), NOTHING_PLACE), np.full((2, versions.count), -1))
+    for first in range(0, versions.count, _AT_ONCE):
+        numbers = np.arange(first, min(first + _AT_ONCE, versions.count))
+        for number, text in enumerate(versions.values(numbers), first):
+            if len(str(text)) > _LONGEST or _LIKELY.match(str(text)) is None:
+                continue
+            for row in (0, 1)[: 1 + coarse]:
+                sorted_in = classes.of(str(text), bool(row))
+                if sorted_in is not None:
+                    found.places[row, number], found.keys[row, number] = sorted_in[0] + FIRST_PLACE, sorted_in[1]
+    return found
 
 
-def _states(classes: Classes, scope: Scope) -> Iterator[tuple[object, ...]]:
-    """For each class and CVE. Number NOTHING stands for hosts without a build: everything is unknown."""
-    for known in scope.every:
-        used = known.cve in scope.used
-        yield NOTHING, known.cve, "unknown", False, used
-        for one in classes.known.values():
-            state = vulnerabilities.state(known.cve, one.build, one.precision).state
-            yield one.number, known.cve, STATE_CODES.get(state, "unknown"), state == "configuration", used
+@dataclass(frozen=True, slots=True)
+class States:
+    """What each class is for each CVE (`cves`): positions in STATES, and whether a further step decides it
+    (`conditional`). Row 0: Exchange Online, row 1: no build (everything is unknown), then the classes in their order."""
+
+    cves: tuple[str, ...]
+    codes: npt.NDArray[np.int8]
+    conditional: Flags
+
+    def of(self, cve: str) -> npt.NDArray[np.int8]:
+        """The states of all classes for one CVE."""
+        return self.codes[:, self.cves.index(cve)]
+
+    def any_of(self, cves: Collection[str], state: str) -> Flags:
+        """The classes that are in a state for at least one of the CVEs."""
+        chosen = [place for place, cve in enumerate(self.cves) if cve in cves]
+        found: Flags = (self.codes[:, chosen] == STATES.index(state)).any(axis=1)
+        found[ONLINE_PLACE] = False
+        return found
+
+    def counted(self, counts: npt.NDArray[np.int64], cves: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Hosts by value x class as hosts by value x CVE x state."""
+        chosen = self.codes[:, [self.cves.index(cve) for cve in cves]]
+        matrices = [(chosen == place).astype(np.float64) for place in range(len(STATES))]
+        weights = counts.astype(np.float64)
+        weights[:, ONLINE_PLACE] = 0
+        return np.stack([np.rint(weights @ matrix).astype(np.int64) for matrix in matrices], axis=2)
+
+
+def make_states(classes: Classes, scope: Scope) -> States:
+    """Asks for every class and CVE. CVEs that are closed by the same updates are asked for once."""
+    listed = list(classes.known.values())
+    codes = np.full((len(listed) + FIRST_PLACE, len(scope.every)), STATES.index("unknown"), np.int8)
+    codes[ONLINE_PLACE] = STATES.index("not-affected")
+    conditional = np.zeros(codes.shape, bool)
+    asked: dict[tuple[object, ...], int] = {}
+    for column, known in enumerate(scope.every):
+        first = asked.setdefault(_profile(known), column)
+        if first == column:
+            states = [vulnerabilities.state(known.cve, one.build, one.precision).state for one in listed]
+            codes[FIRST_PLACE:, column] = [STATES.index(STATE_CODES.get(state, "unknown")) for state in states]
+            conditional[FIRST_PLACE:, column] = [state == "configuration" for state in states]
+        codes[:, column], conditional[:, column] = codes[:, first], conditional[:, first]
+    return States(tuple(known.cve for known in scope.every), codes, conditional)
+
+
+def _profile(known: Vulnerability) -> tuple[object, ...]:
+    """What decides the states of a CVE: two with the same have the same states on every build."""
+    listed = [
+        (product, tuple(vulnerabilities.fixes(known.cve, product).items())) for product in vulnerabilities.products_of(known.cve)
+    ]
+    return known.needs, known.disclosed, tuple(listed)

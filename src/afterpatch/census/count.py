@@ -1,181 +1,156 @@
-"""The counts of a census, out of the tables `hosts`, `versions` and `states`."""
+"""The counts of a census: one pass over the rows of all pieces, by the numbers of their values."""
 
-# ruff: noqa: S608 - statements are put together out of our own names; values of the input are always bound
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
-from afterpatch.census.classes import NOTHING, ONLINE, Classes
-from afterpatch.census.result import BuildCount, CveCount, GroupCount
+import numpy as np
+
+from afterpatch.census.classes import FIRST_PLACE, ONLINE_PLACE, STATES, Classes, States
+from afterpatch.census.columns.encode import Ints
+from afterpatch.census.columns.pairs import PairCounter, Pairs
+from afterpatch.census.result import DIMENSIONS, BuildCount, CveCount, GroupCount
+from afterpatch.census.run import Flags, Rows, Run
 from afterpatch.census.scope import Scope
-from afterpatch.census.store import Store
 from afterpatch.knowledge import builds
 
 TOP = 50
-# What a value of a dimension is: what the input gives, else what an offline table says.
-EXPRESSIONS = {
-    "country": "CASE WHEN country <> '' THEN country ELSE place END",
-    "asn": "CASE WHEN asn > 0 OR net > 0 THEN 'AS' || CASE WHEN asn > 0 THEN asn ELSE net END ELSE '' END",
-    "sector": "sector",
-}
-# The columns of `hosts` that these are made of; the second is only asked for where there is an offline table.
-_COLUMNS = {"country": ("country", "place", "''"), "asn": ("asn", "net", "0"), "sector": ("sector", "", "")}
+_EPOCH = date(1970, 1, 1).toordinal()
 _CVE = re.compile(r"cve-\d{4}-\d{4,7}", re.IGNORECASE)
-_GROUPED = """
-CREATE OR REPLACE TEMP TABLE groups_{dimension} AS
-WITH raw AS (SELECT {column}, version, coarse, count(*) AS hosts, count(*) FILTER (shell) AS shells FROM hosts GROUP BY ALL),
-     joined AS (SELECT raw.* {further}, coalesce(v.class, {nothing}) AS class
-                FROM raw LEFT JOIN versions v USING (version, coarse))
-SELECT {value} AS value, class, sum(hosts)::BIGINT AS hosts, sum(shells)::BIGINT AS shells
-FROM joined WHERE class <> {online} GROUP BY ALL"""
+_VALUES = 1 << 18  # values x classes looked at at once
 
 
-def make_kinds(store: Store) -> None:
-    """The table `kinds`: hosts by version and tag, out of one pass over all of them."""
-    store.run(
-        "CREATE OR REPLACE TEMP TABLE kinds AS SELECT version, coarse, tag, count(*) AS n, count(*) FILTER (shell) AS s "
-        "FROM hosts GROUP BY ALL"
-    )
+@dataclass(slots=True)
+class Counts:
+    """What one pass finds. `hosts` and `shells` by class; `groups` by dimension: value x class without Exchange Online,
+    `group_shells` hosts called compromised by value, `tags`: tag x class; the newest day; hosts without a country or
+    network."""
+
+    hosts: Ints
+    shells: Ints
+    groups: dict[str, Pairs] = field(default_factory=dict)
+    group_shells: dict[str, Ints] = field(default_factory=dict)
+    tags: Pairs = field(default_factory=Pairs.none)
+    day: int = 0
+    nowhere: dict[str, int] = field(default_factory=dict)
 
 
-def class_hosts(store: Store) -> dict[int, tuple[int, int]]:
-    """Class -> (hosts, hosts called compromised); ONLINE and NOTHING among them."""
-    return {
-        number: (hosts, shells)
-        for number, hosts, shells in store.rows(
-            "SELECT coalesce(v.class, ?), sum(n)::BIGINT, sum(s)::BIGINT FROM kinds LEFT JOIN versions v USING (version, coarse) "
-            "GROUP BY ALL",
-            NOTHING,
-        )
-    }
+def count(run: Run, classes: int) -> Counts:
+    """Counts all hosts. `classes`: how many rows States has."""
+    found = Counts(np.zeros(classes, np.int64), np.zeros(classes, np.int64))
+    counters = {name: PairCounter(run.coding(name).count, classes) for name in (*DIMENSIONS, "tag")}
+    found.group_shells = {name: np.zeros(run.coding(name).count, np.int64) for name in DIMENSIONS}
+    for place in range(len(run.pieces)):
+        _count_piece(run.of(place), found, counters)
+    pairs = {name: counter.pairs() for name, counter in counters.items()}
+    found.tags = pairs.pop("tag")
+    for name, one in pairs.items():
+        empty = (one.left == run.coding(name).empty) & (one.counts > 0)
+        found.nowhere[name] = int(one.counts[empty].sum())
+        scope = one.right != ONLINE_PLACE
+        found.groups[name] = Pairs(one.left[scope], one.right[scope], one.counts[scope])
+    return found
 
 
-def class_states(store: Store) -> dict[str, dict[int, tuple[str, bool]]]:
-    """CVE -> class -> (state, conditional)."""
-    found: dict[str, dict[int, tuple[str, bool]]] = defaultdict(dict)
-    for number, cve, state, conditional, _exploited in store.rows("SELECT * FROM states"):
-        found[cve][number] = (state, conditional)
+def _count_piece(rows: Rows, found: Counts, counters: Mapping[str, PairCounter]) -> None:
+    classes, shells = rows.classes(), rows.flags("shell")
+    found.hosts += np.bincount(classes, minlength=len(found.hosts))
+    found.day = max(found.day, int(rows.days().max(initial=0)))
+    for name, counter in counters.items():
+        numbers = rows.numbers(name)
+        counter.add(numbers, classes)
+        if shells is not None and name in found.group_shells:
+            told = shells & (classes != ONLINE_PLACE)
+            found.group_shells[name] += np.bincount(numbers[told], minlength=len(found.group_shells[name]))
+    if shells is not None:
+        found.shells += np.bincount(classes[shells], minlength=len(found.shells))
+
+
+def claims(run: Run, tags: Pairs) -> dict[str, dict[int, int]]:
+    """CVE -> class -> hosts that a scan's tags call vulnerable. Tags are claims: they are shown beside, never counted."""
+    found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    numbers = np.unique(tags.left)
+    for first in range(0, len(numbers), _VALUES):
+        some = numbers[first : first + _VALUES]
+        for number, text in zip(some.tolist(), run.coding("tag").values(some), strict=True):
+            named = {name.upper() for name in _CVE.findall(str(text))}
+            begin, end = np.searchsorted(tags.left, [number, number + 1]) if named else (0, 0)
+            for place, hosts in zip(tags.right[begin:end].tolist(), tags.counts[begin:end].tolist(), strict=True):
+                for cve in named if place != ONLINE_PLACE else ():
+                    found[cve][place] += hosts
     return found
 
 
 def cve_counts(
-    hosts: Mapping[int, int],
-    states: Mapping[str, Mapping[int, tuple[str, bool]]],
-    claims: Mapping[str, Mapping[int, int]],
-    scope: Scope,
-    *,
-    only_core: bool = False,
-) -> tuple[CveCount, ...]:
-    """Every CVE, those used in attacks first, then by open hosts. `hosts`: class -> number."""
+    hosts: Ints, states: States, claimed: Mapping[str, Mapping[int, int]], scope: Scope
+) -> tuple[CveCount, ...]:  # fmt: skip
+    """Every CVE, those used in attacks first, then by open hosts. `hosts` by class."""
+    cves = [known.cve for known in scope.every]
+    numbers = states.counted(hosts[None, :].copy(), cves)[0]
+    further = hosts.astype(np.float64) @ states.conditional
     found = []
-    for known in scope.core if only_core else scope.every:
-        counts = dict.fromkeys(("open", "unknown", "fixed", "not-affected"), 0)
-        conditional = 0
-        for number, count in hosts.items():
-            state, further = states[known.cve][number]
-            counts[state] += count
-            conditional += count if further else 0
-        claimed = claims.get(known.cve, {})
+    for known, (opened, unknown, fixed, rest), conditional in zip(scope.every, numbers.tolist(), further.tolist(), strict=True):
+        told, of = claimed.get(known.cve, {}), states.of(known.cve)
+        told_fixed = sum(number for place, number in told.items() if STATES[of[place]] in ("fixed", "not-affected"))
         found.append(
             CveCount(
-                known.cve, known.alias, known.cve in scope.used,
-                counts["open"], counts["unknown"], counts["fixed"], counts["not-affected"],
-                conditional, sum(claimed.values()),
-                sum(count for number, count in claimed.items() if states[known.cve][number][0] in ("fixed", "not-affected")),
+                known.cve, known.alias, known.cve in scope.used, opened, unknown, fixed, rest, round(conditional),
+                sum(told.values()), told_fixed,
             )
         )  # fmt: skip
-    return tuple(sorted(found, key=lambda one: (not one.exploited, -one.open, one.cve)))
+    return _in_order(found)
 
 
-def claims_of(store: Store) -> dict[str, dict[int, int]]:
-    """CVE -> class -> hosts that a scan's tags call vulnerable. Tags are claims: they are shown beside, never counted."""
-    found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for tag, number, count in store.rows(
-        "SELECT tag, coalesce(v.class, ?), sum(n)::BIGINT FROM kinds LEFT JOIN versions v USING (version, coarse) "
-        "WHERE tag ILIKE '%cve-%' GROUP BY ALL",
-        NOTHING,
-    ):
-        for cve in {name.upper() for name in _CVE.findall(tag)} if number != ONLINE else ():
-            found[cve][number] += count
-    return found
-
-
-def make_groups(store: Store, dimension: str) -> None:
-    """The table `groups_<dimension>` (value, class, hosts, shells)."""
-    column, looked_up, none = _COLUMNS[dimension]
-    given = {"country": store.options.country_db, "asn": store.options.asn_db}.get(dimension, "")
-    store.run(
-        _GROUPED.format(
-            dimension=dimension, column=f"{column}, {looked_up}" if given else column,
-            further=f", {none} AS {looked_up}" if looked_up and not given else "", value=EXPRESSIONS[dimension],
-            nothing=NOTHING, online=ONLINE,
-        )
-    )  # fmt: skip
+def _in_order(counts: Iterable[CveCount]) -> tuple[CveCount, ...]:
+    return tuple(sorted(counts, key=lambda one: (not one.exploited, -one.open, one.cve)))
 
 
 def group_counts(
-    store: Store,
-    dimension: str,
-    states: Mapping[str, Mapping[int, tuple[str, bool]]],
-    exposed: frozenset[int],
-    unclear: frozenset[int],
-    scope: Scope,
+    run: Run, counts: Counts, dimension: str, states: States, exposed: Flags, unclear: Flags, scope: Scope
 ) -> tuple[list[GroupCount], int]:
     """The values with most exposed hosts, and how many values there are. Each with its counts for the core CVEs."""
-    make_groups(store, dimension)
-    listed, others = (", ".join(str(number) for number in sorted(some)) or "NULL" for some in (exposed, unclear))
-    top = store.connection.execute(
-        f"SELECT value, sum(hosts)::BIGINT, "
-        f"coalesce(sum(hosts) FILTER (class IN ({listed})), 0)::BIGINT AS exposed, "
-        f"coalesce(sum(hosts) FILTER (class IN ({others})), 0)::BIGINT, sum(shells)::BIGINT "
-        f"FROM groups_{dimension} GROUP BY value ORDER BY exposed DESC, 2 DESC, value LIMIT ?",
-        [TOP],
-    ).fetchall()
-    classes: dict[str, dict[int, int]] = defaultdict(dict)
-    names = [value for value, *_counts in top]
-    for value, number, hosts in store.rows(
-        f"SELECT value, class, hosts FROM groups_{dimension} WHERE value IN (SELECT unnest(?))", names
-    ):
-        classes[value][number] = hosts
-    total = store.number(f"SELECT count(DISTINCT value) FROM groups_{dimension}")
-    return [
-        GroupCount(
-            dimension, value, hosts, open_hosts, unknown, shells, cve_counts(classes[value], states, {}, scope, only_core=True)
-        )
-        for value, hosts, open_hosts, unknown, shells in top
-    ], total
+    pairs, coding = counts.groups[dimension], run.coding(dimension)
+    hosts, opened = pairs.by_left(coding.count), pairs.by_left(coding.count, exposed)
+    unknown, shells = pairs.by_left(coding.count, unclear), counts.group_shells[dimension]
+    there = np.flatnonzero(hosts)
+    order = np.lexsort((coding.ranks()[there], -hosts[there], -opened[there]))[:TOP]
+    top = there[order]
+    cves = [known.cve for known in scope.core]
+    found = []
+    for number, value in zip(top.tolist(), coding.values(top), strict=True):
+        numbers = states.counted(pairs.table(number, number + 1, len(exposed)), cves)[0].tolist()
+        each = [
+            CveCount(known.cve, known.alias, known.cve in scope.used, *four)
+            for known, four in zip(scope.core, numbers, strict=True)
+        ]
+        found.append(
+            GroupCount(
+                dimension, named(dimension, value), int(hosts[number]), int(opened[number]), int(unknown[number]),
+                int(shells[number]), _in_order(each),
+            )
+        )  # fmt: skip
+    return found, len(there)
 
 
-def exposed_classes(states: Mapping[str, Mapping[int, tuple[str, bool]]], scope: Scope) -> frozenset[int]:
-    """The classes that are open to at least one hole used in attacks."""
-    return frozenset(number for cve in scope.used for number, (state, _further) in states[cve].items() if state == "open")
+def named(dimension: str, value: str | int) -> str:
+    """A value as results show it: networks as `AS64500`."""
+    return str(value) if dimension != "asn" else f"AS{value}" if value else ""
 
 
-def unclear_classes(
-    states: Mapping[str, Mapping[int, tuple[str, bool]]], exposed: frozenset[int], scope: Scope
-) -> frozenset[int]:
-    """The classes of which it cannot be told for at least one hole used in attacks, and that are open to none."""
-    return (
-        frozenset(number for cve in scope.used for number, (state, _further) in states[cve].items() if state == "unknown")
-        - exposed
-    )
-
-
-def build_counts(
-    classes: Classes, hosts: Mapping[int, int], states: Mapping[str, Mapping[int, tuple[str, bool]]], scope: Scope
-) -> tuple[BuildCount, ...]:
+def build_counts(classes: Classes, hosts: Sequence[int] | Ints, states: States, scope: Scope) -> tuple[BuildCount, ...]:
     """Hosts by build, most first. Classes of one label are added up."""
+    used = [place for place, cve in enumerate(states.cves) if cve in scope.used]
+    opened = (states.codes[:, used] == STATES.index("open")).sum(axis=1)
     merged: dict[str, list[BuildCount]] = defaultdict(list)
-    for one in classes.known.values():
-        if one.number in hosts:
+    for place, one in enumerate(classes.known.values(), FIRST_PLACE):
+        if hosts[place]:
             names = builds.describe(one.build)
             su = names.su if one.precision == "exact" else ""
-            opened = sum(states[cve][one.number][0] == "open" for cve in scope.used)
-            count = BuildCount(one.label, names.product, names.cu, su, hosts[one.number], opened)
-            merged[one.label].append(count)
+            merged[one.label].append(BuildCount(one.label, names.product, names.cu, su, int(hosts[place]), int(opened[place])))
     return tuple(sorted((_added(group) for group in merged.values()), key=lambda one: (-one.hosts, one.label)))
 
 
@@ -186,7 +161,6 @@ def _added(group: Iterable[BuildCount]) -> BuildCount:
     return BuildCount(first.label, first.product, first.cu, first.su, hosts, opened)
 
 
-def last_day(store: Store) -> date | None:
+def newest_day(counts: Counts) -> date | None:
     """The newest day in the data, None where none is given."""
-    found = store.one("SELECT max(day) FROM hosts")[0]
-    return found if isinstance(found, date) and found.year > 1970 else None
+    return date.fromordinal(counts.day + _EPOCH) if counts.day > 0 else None

@@ -1,80 +1,196 @@
 """One row a host: the newest reading counts, and of several of one day the least patched.
 
-Hosts that are there once (most) stay where they are. The others are found by sorting the hashes of all hosts, taken out of
-their pieces, and put together by the database."""
+Hosts that are there once (most) stay as they are. The others are found by sorting the hashes of all hosts; their readings
+are put together into new pieces, and the rows they came from count no more.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 
-from afterpatch.census.columns.encode import Words
-from afterpatch.census.columns.pieces import Piece, split
-from afterpatch.census.store import Store
+from afterpatch.census.columns.coding import Coding, listed
+from afterpatch.census.columns.encode import Ints, Words
+from afterpatch.census.columns.pieces import Column, Hosts, write
+from afterpatch.census.run import COLUMNS, Flags, Run
 from afterpatch.model import Notice
 
-_AT_ONCE = 1 << 25  # hashes sorted at once: 256 MiB
-_RANKED = """
-CREATE OR REPLACE TEMP TABLE ranked AS
-SELECT h.*, lower(h.host) AS name, v.key + CASE WHEN h.coarse THEN (1::BIGINT << 60) ELSE 0 END AS rank, v.key AS key
-FROM doubles h LEFT JOIN versions v ON v.version = h.version AND v.coarse = h.coarse"""
-_ONE_EACH = """
-CREATE OR REPLACE TEMP TABLE merged AS
-WITH newest AS (SELECT name, max(day) AS newest FROM ranked WHERE key IS NOT NULL GROUP BY name)
-SELECT min(r.host) AS host, min(r.hid) AS hid,
-       coalesce(arg_min(r.version, r.rank) FILTER (r.day = n.newest), max(r.version)) AS version,
-       coalesce(arg_min(r.coarse, r.rank) FILTER (r.day = n.newest), false) AS coarse,
-       max(r.day) AS day, max(r.country) AS country, max(r.asn) AS asn, max(r.sector) AS sector, max(r.owner) AS owner,
-       string_agg(DISTINCT nullif(r.tag, ''), ';' ORDER BY nullif(r.tag, '')) AS tag, bool_or(r.shell) AS shell,
-       max(r.place) AS place, max(r.net) AS net,
-       count(DISTINCT r.key) FILTER (r.day = n.newest AND NOT r.coarse) AS several
-FROM ranked r LEFT JOIN newest n USING (name) GROUP BY r.name"""
+_AT_ONCE = 1 << 23  # hashes sorted at once: 64 MiB
+_ROWS = 1 << 17  # rows of a new piece
+_BUCKETS = 22  # bits of a hash that tell quickly which hosts are there once
+_COARSE = np.int64(1) << 60  # an exact reading goes before a coarse one
+_NEVER = np.iinfo(np.int64).max
+_TEXTS = ("country", "sector", "owner", "asn", "place", "net")
 
 
-def merge_hosts(store: Store) -> tuple[list[Notice], bool]:
-    """Leaves one row for each host in the pieces, and says whether that took any away. Notice: hosts that show several
-    builds on one day."""
-    repeated = repeated_hosts(store.pieces)
-    if not len(repeated):
-        return [], False
-    kept: list[Piece] = []
-    doubles: list[Piece] = []
-    for piece in store.pieces:
-        away = np.isin(piece.hids(), repeated)
-        if not away.any():
-            kept.append(piece)
-            continue
-        doubles.append(split(piece, away, "doubles"))
-        if not away.all():
-            kept.append(split(piece, ~away, "kept"))
-        piece.path.unlink()
-    store.pieces = kept
-    store.show("doubles", doubles)
-    store.run(_RANKED)
-    store.run(_ONE_EACH)
-    several = store.number("SELECT count(*) FROM merged WHERE several > 1")
-    store.pieces += store.as_pieces("merged")
-    store.run("DROP TABLE ranked")
-    store.run("DROP TABLE merged")
-    for piece in doubles:
-        piece.path.unlink()
-    store.show_hosts()
-    return [Notice("", "", "notice.census-several-builds", several)] if several else [], True
+@dataclass(slots=True)
+class _Readings:
+    """Readings of hosts that are there several times, ordered by host and then as they come. `starts`: the first reading of
+    each host; `columns`: numbers of their values; `where`: (piece, row)."""
+
+    hids: Words
+    starts: Ints
+    columns: dict[str, Ints]
+    where: tuple[Ints, Ints]
+
+    def group(self) -> Ints:
+        """The host of each reading."""
+        return np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=len(self.hids)))
+
+    def most(self, values: Ints) -> Ints:
+        """The highest value of each host."""
+        found: Ints = np.maximum.reduceat(values, self.starts)
+        return found
+
+    def first(self, wanted: Flags) -> Ints:
+        """The first wanted reading of each host, -1 where there is none."""
+        places = np.where(wanted, np.arange(len(wanted)), _NEVER)
+        found = np.minimum.reduceat(places, self.starts)
+        return np.where(found == _NEVER, -1, found)
 
 
-def repeated_hosts(pieces: list[Piece]) -> Words:
-    """The hashes that more than one row has, sorted. Many rows are sorted part by part."""
-    rows = sum(piece.rows for piece in pieces)
-    parts = -(-rows // _AT_ONCE) or 1
-    found = []
+def merge_hosts(run: Run, folder: Path) -> list[Notice]:
+    """Leaves one row for each host. Notice: hosts that show several builds on one day."""
+    several = 0
+    pieces = len(run.pieces)
+    parts = -(-sum(piece.rows for piece in run.pieces) // _AT_ONCE) or 1
     for part in range(parts):
-        hids = [_of_part(piece.hids(), part, parts) for piece in pieces]
-        ordered = np.sort(np.concatenate(hids)) if hids else np.empty(0, np.uint64)
-        found.append(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
-    joined = np.sort(np.concatenate(found))
-    hosts: Words = joined[joined != 0]
-    return hosts
+        hids = [_of_part(piece.hids(), part, parts) for piece in run.pieces[:pieces]]
+        repeated = repeated_hosts(hids)
+        if len(repeated):
+            several += _merge(run, folder / f"merged-{part}", _readings(run, hids, repeated))
+    return [Notice("", "", "notice.census-several-builds", several)] if several else []
 
 
 def _of_part(hids: Words, part: int, parts: int) -> Words:
-    chosen: Words = hids if parts == 1 else hids[(hids >> np.uint64(1)) % np.uint64(parts) == np.uint64(part)]
+    """The hashes of a part, 0 for those of others."""
+    if parts == 1:
+        return hids
+    chosen: Words = np.where((hids >> np.uint64(1)) % np.uint64(parts) == np.uint64(part), hids, np.uint64(0))
     return chosen
+
+
+def repeated_hosts(hids: Sequence[Words]) -> Words:
+    """The hashes that more than one row has, sorted; 0 is none."""
+    ordered = np.concatenate(hids)
+    ordered = ordered[ordered != 0]
+    ordered.sort()
+    found: Words = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return found
+
+
+def _readings(run: Run, hids: Sequence[Words], repeated: Words) -> _Readings:
+    """The readings of these hosts; the rows they are in count no more."""
+    buckets = np.zeros(1 << _BUCKETS, bool)
+    buckets[repeated >> np.uint64(64 - _BUCKETS)] = True
+    found: list[tuple[int, Ints]] = []
+    for place, hashes in enumerate(hids):
+        rows = np.flatnonzero(buckets[hashes >> np.uint64(64 - _BUCKETS)])
+        at = np.minimum(np.searchsorted(repeated, hashes[rows]), len(repeated) - 1)
+        rows = rows[repeated[at] == hashes[rows]]
+        if len(rows):
+            found.append((place, rows))
+            alive = run.alive[place]
+            alive = np.ones(len(hashes), bool) if alive is None else alive
+            alive[rows] = False
+            run.alive[place] = alive
+    joined = np.concatenate([hids[place][rows] for place, rows in found])
+    order = np.argsort(joined, kind="stable")
+    joined = joined[order]
+    columns = _columns(run, found)
+    where = np.repeat([place for place, _rows in found], [len(rows) for _place, rows in found])
+    rows = np.concatenate([rows for _place, rows in found])
+    return _Readings(
+        joined, np.flatnonzero(np.diff(joined, prepend=np.uint64(0))),
+        {name: values[order] for name, values in columns.items()}, (where[order], rows[order]),
+    )  # fmt: skip
+
+
+def _columns(run: Run, found: Sequence[tuple[int, Ints]]) -> dict[str, Ints]:
+    parts: dict[str, list[Ints]] = {}
+    for place, chosen in found:
+        rows = run.of(place, chosen)
+        numbers = {"key": rows.keys(), "day": rows.days()}
+        for name in ("coarse", "shell"):
+            flags = rows.flags(name)
+            numbers[name] = np.zeros(len(rows), np.int64) if flags is None else flags.astype(np.int64)
+        for column, names in COLUMNS.items():
+            numbers |= {name: rows.looked_up(name, run.coding(column).maps[name][place]) for name in names}
+        for name, values in numbers.items():
+            parts.setdefault(name, []).append(values)
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def _merge(run: Run, folder: Path, readings: _Readings) -> int:
+    """Writes one row for each host; how many hosts show several builds on one day."""
+    columns, group = readings.columns, readings.group()
+    built = columns["key"] >= 0
+    newest = readings.most(np.where(built, columns["day"], -1))
+    counts = built & (columns["day"] == newest[group])
+    ranks = np.where(counts, columns["key"] + columns["coarse"] * _COARSE, _NEVER)
+    least = np.minimum.reduceat(ranks, readings.starts)
+    chosen = readings.first(counts & (ranks == least[group]))
+    instead = readings.first(columns["version"] != run.coding("version").empty)
+    chosen = np.where(chosen >= 0, chosen, np.where(instead >= 0, instead, readings.starts))
+    merged = {"version": columns["version"][chosen], "day": readings.most(columns["day"])}
+    for name, coding in ((name, run.coding(column)) for column, names in COLUMNS.items() for name in names if name in _TEXTS):
+        order = coding.ranks()
+        values = np.zeros(int(order.max()) + 1, np.int64)
+        values[order] = np.arange(len(order))
+        merged[name] = values[readings.most(order[columns[name]])]
+    merged["tag"] = _tags(run.coding("tag"), columns["tag"], readings)
+    flags = {"coarse": columns["coarse"][chosen] & (newest >= 0), "shell": readings.most(columns["shell"])}
+    _write(run, folder, readings, merged, flags)
+    exact = counts & (columns["coarse"] == 0)
+    low = np.minimum.reduceat(np.where(exact, columns["key"], _NEVER), readings.starts)
+    return int(np.count_nonzero(readings.most(np.where(exact, columns["key"], -1)) > low))
+
+
+def _tags(coding: Coding, numbers: Ints, readings: _Readings) -> Ints:
+    """The tags of all readings of a host, each once, in their order."""
+    given = np.where(numbers == coding.empty, -1, numbers)
+    most = readings.most(given)
+    found = np.where(most < 0, coding.empty, most)
+    least = np.minimum.reduceat(np.where(given < 0, _NEVER, given), readings.starts)
+    ends = np.append(readings.starts[1:], len(numbers))
+    texts: dict[tuple[int, ...], int] = {}
+    new: list[str] = []
+    first = coding.count
+    for host in np.flatnonzero((most >= 0) & (most != least)).tolist():
+        several = tuple(sorted(set(numbers[readings.starts[host] : ends[host]].tolist()) - {coding.empty}))
+        if several not in texts:
+            texts[several] = first + len(new)
+            new.append(";".join(sorted(str(text) for text in coding.values(np.array(several)))))
+        found[host] = texts[several]
+    coding.add(new)
+    return found
+
+
+def _write(run: Run, folder: Path, readings: _Readings, merged: dict[str, Ints], flags: dict[str, Ints]) -> None:
+    """The hosts as new pieces, in the order in which they first come."""
+    places, rows = readings.where[0][readings.starts], readings.where[1][readings.starts]
+    order = np.lexsort((rows, places))
+    for number, begin in enumerate(range(0, len(order), _ROWS)):
+        some = order[begin : begin + _ROWS]
+        names = Hosts.joined(
+            [run.pieces[place].hosts().kept(rows[some][places[some] == place]) for place in np.unique(places[some])]
+        )
+        columns, maps = {"day": _column(merged["day"][some])}, {}
+        for column, known in COLUMNS.items():
+            for name in known:
+                codes, numbers = listed(merged[name][some])
+                columns[name], maps[name] = Column(codes, run.coding(column).values(numbers)), numbers
+        given = {name: values[some].astype(bool) for name, values in flags.items()}
+        written = {name: values if values.any() else None for name, values in given.items()}
+        piece = write(
+            folder.with_name(f"{folder.name}-{number}.parquet"), names, readings.hids[readings.starts][some], columns, written
+        )
+        run.append(piece, maps)
+
+
+def _column(values: Ints) -> Column:
+    codes, distinct = listed(values)
+    return Column(codes, distinct.tolist())

@@ -1,7 +1,6 @@
 """Country and network of addresses from offline tables that the user gives: mmdb (MaxMind's layout and the flat one of
 ip-location-db), or ranges as text (iptoasn's TSV, ip-location-db's CSV)."""
 
-# ruff: noqa: S608 - statements are put together out of our own names; values of the input are always bound
 from __future__ import annotations
 
 import csv
@@ -20,7 +19,6 @@ from afterpatch.census.blocks import sources, stream_lines
 from afterpatch.census.columns.pieces import Column, Hosts
 from afterpatch.census.options import CensusOptions
 from afterpatch.census.rows import Tally
-from afterpatch.census.store import Store
 from afterpatch.model import Notice, UsageError
 
 Found = tuple[str, int]  # country ("" if none), network (0 if none)
@@ -151,12 +149,10 @@ def _what(cells: Sequence[str]) -> Found:
     return next((code for cell in cells if (code := _code(cell.strip()))), ""), number if number < 1 << 32 else 0
 
 
-def places_notices(store: Store, options: CensusOptions) -> list[Notice]:
+def places_notices(nowhere: Mapping[str, int], options: CensusOptions) -> list[Notice]:
     """Hosts whose country or network is neither given nor in the table."""
     found = []
-    for path, name, empty in (
-        (options.country_db, "country", "country = '' AND place = ''"), (options.asn_db, "asn", "asn = 0 AND net = 0")
-    ):  # fmt: skip
-        if path and (count := store.number(f"SELECT count(*) FROM hosts WHERE {empty}")):
-            found.append(Notice(path, name, "notice.census-not-in-table", count))
+    for path, name in ((options.country_db, "country"), (options.asn_db, "asn")):
+        if path and nowhere[name]:
+            found.append(Notice(path, name, "notice.census-not-in-table", nowhere[name]))
     return found

@@ -7,11 +7,13 @@ from datetime import date
 from pathlib import Path
 from types import TracebackType
 
+from afterpatch.census.classes import States
+from afterpatch.census.columns.pairs import Pairs
+from afterpatch.census.run import Run
 from afterpatch.census.store import Store
 from afterpatch.model import Notice
 
 DIMENSIONS = ("country", "asn", "sector")
-STATES = ("open", "unknown", "fixed", "not-affected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,11 @@ class CensusResult:
     series: tuple[Series, ...]
     notices: tuple[Notice, ...]
     store: Store
+    run: Run
+    states: States
+    used: frozenset[str]
+    core: tuple[str, ...]
+    counts: dict[str, Pairs]
     paths: tuple[Path, ...] = field(default_factory=tuple)
 
     def close(self) -> None:

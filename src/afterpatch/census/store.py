@@ -53,13 +53,12 @@ class Store:
                 self._connection.execute("SET threads = ?", [self.options.threads])
         return self._connection
 
-    def show_hosts(self) -> None:
-        """The view `hosts` over all pieces."""
+    def complete(self) -> None:
+        """An empty piece where there is none, so that there are always columns."""
         if not self.pieces:
             empty = np.empty(0, np.int64)
             hosts = Hosts.cut(np.zeros(PADDING, np.uint8), empty, empty)
             self.pieces.append(write(self.pieces_folder / "empty.parquet", hosts, np.empty(0, np.uint64), {}, {}))
-        self.show("hosts", self.pieces)
 
     def show(self, name: str, pieces: Sequence[Piece]) -> None:
         """A view over pieces."""

@@ -3,19 +3,20 @@
 # ruff: noqa: S608 - statements are put together out of our own names; values of the input are always bound
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import orjson
 
-from afterpatch.census.classes import NOTHING, ONLINE, Classes
+from afterpatch.census.classes import FIRST_PLACE, NOTHING_PLACE, STATES, Classes, States
 from afterpatch.census.columns.pieces import Piece, join
 from afterpatch.census.result import CensusResult, CveCount, Series, TrendCount
+from afterpatch.census.run import Run
 from afterpatch.census.scope import Scope
 from afterpatch.census.store import Store
-from afterpatch.knowledge import vulnerabilities
 from afterpatch.model import UsageError
 
 SCHEMA = "afterpatch.census-run/1"
@@ -67,30 +68,40 @@ def _series(store: Store, path: str) -> tuple[Series, ...]:
     )
 
 
-def trend(store: Store, classes: Classes, scope: Scope) -> tuple[TrendCount, ...]:
+def sort_earlier(store: Store, run: Run, classes: Classes) -> None:
+    """Tables `old_versions` and `versions` (text, coarse, place of the class in States): the versions of the earlier run,
+    and those of this one."""
+    found = store.rows("SELECT version, coarse FROM earlier WHERE version IS NOT NULL AND length(version) <= 64 GROUP BY ALL")
+    rows = (
+        (version, coarse, sorted_in[0] + FIRST_PLACE)
+        for version, coarse in found
+        if (sorted_in := classes.of(version, coarse)) is not None
+    )
+    columns = "version VARCHAR, coarse BOOLEAN, class INTEGER"
+    store.fill("old_versions", columns, rows)
+    store.fill("versions", columns, _versions(run))
+
+
+def _versions(run: Run) -> Iterator[tuple[object, ...]]:
+    coding, places = run.coding("version"), run.sorted.places
+    known = np.flatnonzero((places != NOTHING_PLACE).any(axis=0))
+    for version, exact, coarse in zip(coding.values(known), *places[:, known].tolist(), strict=True):
+        yield version, False, exact
+        yield version, True, coarse
+
+
+def trend(store: Store, run: Run, states: States, scope: Scope) -> tuple[TrendCount, ...]:
     """For each core CVE that was or is open somewhere: what became of the open hosts. Both runs are judged by today's
     tables, so a change of the tables is no change of a server."""
-    found = store.rows("SELECT version, coarse FROM earlier WHERE version IS NOT NULL AND length(version) <= 64 GROUP BY ALL")
-    rows = ((version, coarse, *sorted_in) for version, coarse in found if (sorted_in := classes.of(version, coarse)) is not None)
-    store.fill("old_versions", "version VARCHAR, coarse BOOLEAN, class INTEGER, key BIGINT", rows)
-    states = _states_of(classes, scope)
-    pairs = list(store.rows(_PAIRS.format(nothing=NOTHING)))
-    counts = [_one(known.cve, states[known.cve], pairs) for known in scope.core]
+    run.compact()
+    store.show("hosts", run.pieces)
+    pairs = list(store.rows(_PAIRS.format(nothing=NOTHING_PLACE)))
+    counts = [_one(known.cve, [STATES[code] for code in states.of(known.cve).tolist()], pairs) for known in scope.core]
     changed = sorted((one for one in counts if one.was_open or one.now_open), key=lambda one: (-one.remediated, one.cve))
     return tuple(sorted(changed, key=lambda one: one.cve not in scope.used))
 
 
-def _states_of(classes: Classes, scope: Scope) -> dict[str, dict[int, str]]:
-    found = {}
-    for known in scope.core:
-        states = {NOTHING: "unknown", ONLINE: "closed"}
-        for one in classes.known.values():
-            states[one.number] = vulnerabilities.state(known.cve, one.build, one.precision).state
-        found[known.cve] = states
-    return found
-
-
-def _one(cve: str, states: Mapping[int, str], pairs: list[tuple[int, int, bool | None, bool, int]]) -> TrendCount:
+def _one(cve: str, states: Sequence[str], pairs: list[tuple[int, int, bool | None, bool, int]]) -> TrendCount:
     counts = dict.fromkeys(_FIELDS, 0)
     for old, new, was_there, is_there, hosts in pairs:
         was = bool(was_there) and states[old] == "open"
@@ -104,20 +115,18 @@ def _one(cve: str, states: Mapping[int, str], pairs: list[tuple[int, int, bool |
     return TrendCount(cve, **counts)
 
 
-def _change(
-    states: Mapping[int, str], old: int, new: int, *, was: bool, now: bool, was_there: bool | None, is_there: bool
-) -> str:
+def _change(states: Sequence[str], old: int, new: int, *, was: bool, now: bool, was_there: bool | None, is_there: bool) -> str:
     if was:
         if now:
             return "still"
         if not is_there:
             return "not_seen"
-        return "remediated" if states[new] in ("closed", "not-affected") else "unclear"
+        return "remediated" if states[new] in ("fixed", "not-affected") else "unclear"
     if was_there is None:
         return "newly_seen"
     if not was_there:
         return "back_again"
-    return "clarified" if states[old] in ("unknown", "configuration") else "back_again"
+    return "clarified" if states[old] == "unknown" else "back_again"
 
 
 def this_run(result_day: date, hosts: int, exposed: int, cves: tuple[CveCount, ...]) -> Series:
@@ -134,14 +143,11 @@ def write_run(result: CensusResult, path: str) -> None:
     text = orjson.dumps({"schema": SCHEMA, "runs": runs}).decode()
     store = result.store
     gone: list[Piece] = []
-    if _has_earlier(store):
+    result.run.compact()
+    if store.options.compare:
         store.run(_GONE)
         gone = store.as_pieces("gone")
     try:
-        join(store.pieces, gone, Path(path), {"afterpatch": text})
+        join(result.run.pieces, gone, Path(path), {"afterpatch": text})
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}): name another file.") from None
-
-
-def _has_earlier(store: Store) -> bool:
-    return bool(store.number("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'earlier'"))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ UTF8, DATE, UINT_64 = 0, 6, 14
 PLAIN, RLE, RLE_DICTIONARY = 0, 3, 8
 _I32, _I64, _BINARY, _LIST, _STRUCT = 5, 6, 8, 9, 12
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
-_DTYPES = {INT32: "<i4", INT64: "<i8"}
+DTYPES = {INT32: "<i4", INT64: "<i8"}
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -32,7 +33,8 @@ class Kind:
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Where a column lies in its file: `offset` and `size` in bytes, its values, the length of its dictionary page (0:
-    none) with the number of entries, and where the values, or the positions in the dictionary, begin (`body`)."""
+    none) with the number of entries, and where the values, or the positions in the dictionary, begin (`body`). `listed`:
+    where the entries of the dictionary begin."""
 
     offset: int
     size: int
@@ -40,6 +42,7 @@ class Chunk:
     dictionary: int
     entries: int
     body: int
+    listed: int = 0
 
 
 def _varint(value: int) -> bytes:
@@ -92,13 +95,13 @@ def plain_page(size: int, values: int) -> bytes:
     return _page(_DATA_PAGE, size, values, PLAIN)
 
 
-def dictionary_page(kind: Kind, entries: Sequence[bytes] | npt.NDArray[np.int64]) -> bytes:
-    """The list of values of a column."""
+def dictionary_page(kind: Kind, entries: Sequence[bytes] | npt.NDArray[np.int64]) -> tuple[bytes, bytes]:
+    """The list of values of a column: what stands before it, and it."""
     if kind.type == BYTE_ARRAY:
         listed = plain_texts(entries)  # type: ignore[arg-type]
     else:
-        listed = np.asarray(entries).astype(_DTYPES[kind.type]).tobytes()
-    return _page(_DICTIONARY_PAGE, len(listed), len(entries), PLAIN) + listed
+        listed = np.asarray(entries).astype(DTYPES[kind.type]).tobytes()
+    return _page(_DICTIONARY_PAGE, len(listed), len(entries), PLAIN), listed
 
 
 def width_of(entries: int) -> tuple[int, str]:
@@ -106,7 +109,17 @@ def width_of(entries: int) -> tuple[int, str]:
     return (8, "u1") if entries <= 256 else (16, "<u2") if entries <= 65536 else (32, "<u4")
 
 
-def coded_page(codes: npt.NDArray[np.int32], entries: int) -> tuple[bytes, bytes]:
+def listed_texts(data: bytes, entries: int) -> list[bytes]:
+    """The texts that `plain_texts` wrote one after the other."""
+    found, place = [], 0
+    for _entry in range(entries):
+        end = place + 4 + int.from_bytes(data[place : place + 4], "little")
+        found.append(data[place + 4 : end])
+        place = end
+    return found
+
+
+def coded_page(codes: npt.NDArray[np.integer[Any]], entries: int) -> tuple[bytes, bytes]:
     """Positions in a list as one bit-packed run: what stands before them, and they."""
     width, dtype = width_of(entries)
     groups = -(-len(codes) // 8)

@@ -50,6 +50,38 @@ class Piece:
         """The hashes of the hosts, in the order of the rows."""
         return np.fromfile(self.path, "<u8", self.rows, offset=self.chunks["hid"].body)
 
+    def codes(self, name: str) -> npt.NDArray[np.unsignedinteger]:
+        """A column as positions in its list of values."""
+        chunk = self.chunks[name]
+        return np.fromfile(self.path, parquet.width_of(chunk.entries)[1], self.rows, offset=chunk.body)
+
+    def entries(self, name: str) -> list[str] | Ints:
+        """The list of values of a column."""
+        kind, chunk = KINDS[name], self.chunks[name]
+        size = chunk.offset + chunk.dictionary - chunk.listed
+        if kind.type == BYTE_ARRAY:
+            raw = np.fromfile(self.path, np.uint8, size, offset=chunk.listed).tobytes()
+            return [text.decode("utf-8", "replace") for text in parquet.listed_texts(raw, chunk.entries)]
+        dtype = parquet.DTYPES[kind.type]
+        return np.fromfile(self.path, dtype, chunk.entries, offset=chunk.listed).astype(np.int64)
+
+    def flags(self, name: str) -> npt.NDArray[np.bool_] | None:
+        """A column of truth values, None where all are false."""
+        chunk = self.chunks[name]
+        if not chunk.entries:
+            return None
+        packed = np.fromfile(self.path, np.uint8, -(-self.rows // 8), offset=chunk.body)
+        return np.unpackbits(packed, count=self.rows, bitorder="little").view(bool)
+
+    def hosts(self) -> Hosts:
+        """The hosts."""
+        chunk = self.chunks["host"]
+        lengths = np.fromfile(self.path, "<u2", self.rows, offset=self.lengths).astype(np.int64)
+        size = chunk.offset + chunk.size - chunk.body
+        data = np.zeros(size + PADDING, np.uint8)
+        data[:size] = np.fromfile(self.path, np.uint8, size, offset=chunk.body)
+        return Hosts(data, np.cumsum(lengths + 4) - lengths, lengths)
+
 
 @dataclass(slots=True)
 class Hosts:
@@ -128,8 +160,8 @@ def same(value: str | int, rows: int) -> Column:
 class Listed:
     """A column whose list of values is already a page."""
 
-    codes: npt.NDArray[np.int32]
-    page: bytes
+    codes: npt.NDArray[np.unsignedinteger] | npt.NDArray[np.int32]
+    page: tuple[bytes, bytes]
     entries: int
 
 
@@ -147,9 +179,10 @@ def write(
         stream.write(parquet.MAGIC)
         for name, kind in KINDS.items():
             offset = stream.tell()
-            page, entries = b"", 0
+            page, entries = (b"", b""), 0
             if kind.type == BOOLEAN:
                 given = flags.get(name)
+                entries = int(given is not None)
                 body: bytes | memoryview = (
                     bytes(-(-rows // 8)) if given is None else np.packbits(given, bitorder="little").tobytes()
                 )
@@ -161,8 +194,9 @@ def write(
                 listed = _listed(kind, columns.get(name) or same("" if kind.type == BYTE_ARRAY else 0, rows))
                 page, entries = listed.page, listed.entries
                 lead, body = parquet.coded_page(listed.codes, entries)
-            stream.writelines((page, lead, body))
-            chunks[name] = Chunk(offset, stream.tell() - offset, rows, len(page), entries, offset + len(page) + len(lead))
+            stream.writelines((*page, lead, body))
+            listed_at, size = offset + len(page[0]), len(page[0]) + len(page[1])
+            chunks[name] = Chunk(offset, stream.tell() - offset, rows, size, entries, offset + size + len(lead), listed_at)
         lengths = stream.tell()
         stream.write(hosts.lengths.astype("<u2").tobytes())
         stream.write(parquet.footer(KINDS, [(rows, chunks)]))
@@ -179,22 +213,25 @@ def _listed(kind: Kind, column: Column | Listed) -> Listed:
     return Listed(column.codes, page, len(column.values))
 
 
-def split(piece: Piece, rows: npt.NDArray[np.bool_], label: str) -> Piece:
-    """A new piece with some rows of another."""
-    data = np.fromfile(piece.path, np.uint8)
-    lengths = data[piece.lengths : piece.lengths + 2 * piece.rows].view("<u2").astype(np.int64)
-    begins = piece.chunks["host"].body + np.cumsum(lengths + 4) - lengths
-    columns, flags = {}, {}
+def kept(piece: Piece, rows: npt.NDArray[np.bool_]) -> Piece:
+    """A new piece with some rows of another, which is removed."""
+    columns: dict[str, Column | Listed] = {}
+    flags = {}
     for name, kind in KINDS.items():
         chunk = piece.chunks[name]
         if kind.type == BOOLEAN:
-            flags[name] = np.unpackbits(data[chunk.body :], count=piece.rows, bitorder="little").view(bool)[rows]
+            given = piece.flags(name)
+            flags[name] = None if given is None else given[rows]
         elif chunk.dictionary:
-            dtype = np.dtype(parquet.width_of(chunk.entries)[1])
-            codes = data[chunk.body : chunk.body + piece.rows * dtype.itemsize].view(dtype)[rows].astype(np.int32)
-            columns[name] = Listed(codes, data[chunk.offset : chunk.offset + chunk.dictionary].tobytes(), chunk.entries)
-    kept = Hosts.cut(data, begins[rows], lengths[rows])
-    return write(piece.path.with_name(f"{piece.path.stem}-{label}.parquet"), kept, piece.hids()[rows], columns, flags)
+            head = np.fromfile(piece.path, np.uint8, chunk.dictionary, offset=chunk.offset).tobytes()
+            columns[name] = Listed(
+                piece.codes(name)[rows], (head[: chunk.listed - chunk.offset], head[chunk.listed - chunk.offset :]), chunk.entries
+            )
+    new = write(
+        piece.path.with_name(f"{piece.path.stem}-kept.parquet"), piece.hosts().kept(rows), piece.hids()[rows], columns, flags
+    )
+    piece.path.unlink()
+    return new
 
 
 _PRESENT = Kind(BOOLEAN)

@@ -1,0 +1,80 @@
+"""How often pairs of numbers occur."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from afterpatch.census.columns.encode import Ints
+
+_DENSE = 1 << 21  # pairs up to which each has a place of its own
+_AT_ONCE = 1 << 22  # pairs sorted at once
+
+
+@dataclass(slots=True)
+class Pairs:
+    """How often each pair of numbers occurs: `left` and `right` sorted, with `counts`."""
+
+    left: Ints
+    right: Ints
+    counts: Ints
+
+    @classmethod
+    def none(cls) -> Pairs:
+        """No pair."""
+        return cls(*(np.empty(0, np.int64) for _column in range(3)))
+
+    def by_left(self, size: int, weights: npt.NDArray[np.bool_] | None = None) -> Ints:
+        """The sum for each number on the left. `weights`: what a pair counts by its right number (default: once)."""
+        counts = self.counts if weights is None else self.counts * weights[self.right]
+        return np.bincount(self.left, counts, size).astype(np.int64)
+
+    def table(self, first: int, last: int, width: int) -> Ints:
+        """Left x right, for the numbers from `first` to before `last` on the left."""
+        begin, end = np.searchsorted(self.left, [first, last])
+        found = np.zeros((last - first, width), np.int64)
+        found[self.left[begin:end] - first, self.right[begin:end]] = self.counts[begin:end]
+        return found
+
+
+class PairCounter:
+    """Counts pairs of numbers: in a table where it is small, else by sorting, so that memory grows with the distinct pairs."""
+
+    def __init__(self, left: int, right: int) -> None:
+        self.right = right
+        self.dense = np.zeros(left * right, np.int64) if left * right <= _DENSE else None
+        self.waiting: list[Ints] = []
+        self.size = 0
+        self.found = np.empty(0, np.int64), np.empty(0, np.int64)
+
+    def add(self, left: Ints, right: Ints) -> None:
+        """Takes some pairs."""
+        pairs = left * self.right
+        pairs += right
+        if self.dense is not None:
+            self.dense += np.bincount(pairs, minlength=len(self.dense))
+            return
+        self.waiting.append(pairs)
+        self.size += len(pairs)
+        if self.size >= _AT_ONCE:
+            self._sort()
+
+    def _sort(self) -> None:
+        pairs, counts = np.unique(np.concatenate(self.waiting), return_counts=True)
+        known = np.concatenate([self.found[0], pairs])
+        order = np.argsort(known, kind="stable")
+        known, counts = known[order], np.concatenate([self.found[1], counts])[order]
+        starts = np.flatnonzero(np.diff(known, prepend=-1))
+        self.found = known[starts], np.add.reduceat(counts, starts) if len(starts) else counts
+        self.waiting, self.size = [], 0
+
+    def pairs(self) -> Pairs:
+        """All that were counted."""
+        if self.dense is not None:
+            places = np.flatnonzero(self.dense)
+            return Pairs(places // self.right, places % self.right, self.dense[places])
+        if self.waiting:
+            self._sort()
+        return Pairs(self.found[0] // self.right, self.found[0] % self.right, self.found[1])
