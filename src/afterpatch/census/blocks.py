@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+import numpy as np
 from isal import igzip, isal_zlib
 
+from afterpatch.census.columns.encode import PADDING, Bytes
 from afterpatch.census.rows import Tally
 from afterpatch.model import UsageError
 
@@ -23,6 +25,7 @@ LONGEST_LINE = 16 << 20
 HEAD = 1 << 16
 MOST_MEMBERS = 1000
 _WINDOW = 1 << 16
+_NEWLINE = 10
 _BROKEN: tuple[type[Exception], ...] = (
     EOFError, OSError, zlib.error, cast(type[Exception], isal_zlib.error), lzma.LZMAError, zipfile.BadZipFile,
     NotImplementedError, RuntimeError,
@@ -68,18 +71,37 @@ class Block(NamedTuple):
         raw = self.data if self.data is not None else _bytes_at(self.path, self.offset, self.size)
         return raw if raw.endswith(b"\n") else raw + b"\n"
 
+    def padded(self) -> tuple[Bytes, int]:
+        """The same, with PADDING bytes behind it, and how many bytes it has without them."""
+        if self.data is not None:
+            text = self.text()
+            return np.frombuffer(text + b"\0" * PADDING, np.uint8), len(text)
+        found = np.empty(self.size + 1 + PADDING, np.uint8)
+        size = _read_at(self.path, self.offset, found[: self.size].data)
+        found[size:] = 0
+        if not size or found[size - 1] != _NEWLINE:
+            found[size] = _NEWLINE
+            size += 1
+        return found[: size + PADDING], size
+
     def further(self, size: int) -> bytes:
         """Bytes that follow it."""
         return self.tail if self.data is not None else _bytes_at(self.path, self.offset + self.size, size)
 
 
 def _bytes_at(path: Path, offset: int, size: int) -> bytes:
+    found = bytearray(size)
+    return bytes(found[: _read_at(path, offset, memoryview(found))])
+
+
+def _read_at(path: Path, offset: int, target: memoryview) -> int:
+    """Fills the target as far as the file goes."""
+    place = 0
     with path.open("rb", buffering=0) as stream:
         stream.seek(offset)
-        found = stream.read(size)
-        while len(found) < size and (more := stream.read(size - len(found))):
-            found += more
-        return found
+        while place < len(target) and (count := stream.readinto(target[place:])):
+            place += count
+    return place
 
 
 def sources(path: Path) -> list[Source]:

@@ -17,7 +17,7 @@ import numpy as np
 from afterpatch.census.blocks import Block
 from afterpatch.census.columns import values
 from afterpatch.census.columns.pieces import MEANINGS, NAMELESS, Column, Hosts, Piece, column, known, write
-from afterpatch.census.columns.quick import quick
+from afterpatch.census.columns.quick import Layout, quick
 from afterpatch.census.places import Places
 from afterpatch.census.rows import Row, Tally
 from afterpatch.census.scanners import json_rows
@@ -61,16 +61,17 @@ class Done:
 def read_block(job: Job, task: Task) -> Done:
     """Reads one block and writes its pieces."""
     done = Done()
+    table = task.table
+    if table is not None and not job.slow and not table.shells and _quickly(job, task, table, done):
+        return done
     block = task.block.text()[task.skip :]
     if not block:
         return done
-    if task.table is None:
+    if table is None:
         _write(job, task, list(json_rows(block, done.tally)), done)
         return done
-    if not job.slow and not task.table.shells and _quickly(job, task, block, task.table, done):
-        return done
     rows: list[Row] = []
-    for one in exact_rows(block, task.block.further(FURTHER), task.table, done.tally):
+    for one in exact_rows(block, task.block.further(FURTHER), table, done.tally):
         if isinstance(one, int):
             done.taken = one
         else:
@@ -79,11 +80,15 @@ def read_block(job: Job, task: Task) -> Done:
     return done
 
 
-def _quickly(job: Job, task: Task, block: bytes, table: Table, done: Done) -> bool:
+def _quickly(job: Job, task: Task, table: Table, done: Done) -> bool:
     meant = {name: place for name, place in table.places.items() if name in _WANTED}
     if "date" in meant:
         meant["day"] = meant.pop("date")
-    found = quick(block, table.delimiter, table.width, meant, job.key)
+    data, size = task.block.padded()
+    if size <= task.skip:
+        return True
+    rest = data[task.skip :].copy() if task.skip else data  # words begin at borders of words
+    found = quick(rest, size - task.skip, Layout(table.delimiter, table.width, meant), job.key)
     if found is None:
         return False
     done.tally.pass_over("notice.census-bad-row", found.bad)

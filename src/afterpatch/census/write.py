@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,14 +78,18 @@ def plain_cell(value: object) -> str:
     return "'" + text if text.startswith(_FORMULA) else text
 
 
-def _write_rows(path: str, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+def _quoted(*values: object) -> str:
+    """Cells as a row has them: all in quotes."""
+    return ",".join(['"' + plain_cell(value).replace('"', '""') + '"' for value in values])
+
+
+def _write_lines(path: str, heading: Sequence[str], lines: Iterable[str]) -> int:
     try:
         with Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-            writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-            writer.writerow(heading)
+            stream.write(_quoted(*heading) + "\r\n")
             count = 0
-            for row in rows:
-                writer.writerow([plain_cell(value) for value in row])
+            for line in lines:
+                stream.write(line + "\r\n")
                 count += 1
             return count
     except OSError as error:
@@ -98,25 +101,27 @@ def write_csv(result: CensusResult, path: str) -> int:
     The dimension `all` holds every CVE; the others hold, for every value, the core CVEs that are open or unknown there.
     Returns the number of rows."""
     heading = ("dimension", "value", "cve", "alias", "open", "unknown", "fixed", "not_affected", "hosts")
-    return _write_rows(path, heading, _count_rows(result))
+    return _write_lines(path, heading, _count_lines(result))
 
 
-def _count_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
+def _count_lines(result: CensusResult) -> Iterator[str]:
     for one in result.cves:
-        yield "all", "", one.cve, one.alias, one.open, one.unknown, one.fixed, one.not_affected, result.hosts
+        hosts = (one.open, one.unknown, one.fixed, one.not_affected, result.hosts)
+        yield _quoted("all", "", one.cve, one.alias, *hosts)
     core = [known for known in sorted(vulnerabilities.core(), key=lambda known: known.cve) if known.cve in result.core]
+    names = [_quoted(known.cve, known.alias) for known in core]
     for dimension in DIMENSIONS:
         coding, pairs = result.run.coding(dimension), result.counts[dimension]
         for first in range(0, coding.count, _VALUES):
             numbers = np.arange(first, min(first + _VALUES, coding.count))
             counts = pairs.table(first, first + len(numbers), len(result.states.codes))
             states = result.states.counted(counts, [known.cve for known in core])
-            told = (states[:, :, :2] > 0).any(axis=2)
-            values = coding.values(numbers)
-            totals = counts.sum(axis=1).tolist()
-            for row, column in zip(*(found.tolist() for found in np.nonzero(told)), strict=True):
-                known = core[column]
-                yield dimension, named(dimension, values[row]), known.cve, known.alias, *states[row, column].tolist(), totals[row]
+            rows, columns = np.nonzero((states[:, :, :2] > 0).any(axis=2))
+            leads = [_quoted(dimension, named(dimension, value)) for value in coding.values(numbers)]
+            totals = counts.sum(axis=1)[rows].tolist()
+            found = zip(rows.tolist(), columns.tolist(), states[rows, columns].tolist(), totals, strict=True)
+            for row, column, (opened, unknown, fixed, rest), total in found:
+                yield f'{leads[row]},{names[column]},"{opened}","{unknown}","{fixed}","{rest}","{total}"'
 
 
 def write_parquet(result: CensusResult, path: str) -> None:
@@ -129,4 +134,4 @@ def write_owners(result: CensusResult, path: str) -> int:
     first: owner, network, country, hosts, exposed hosts, compromised hosts, the CVEs, and the first 100 hosts. The
     owner is the input's, else the network. Returns the number of rows."""
     heading = ("owner", "asn", "country", "hosts", "exposed", "compromised", "cves", "first_hosts")
-    return _write_rows(path, heading, owner_rows(result))
+    return _write_lines(path, heading, (_quoted(*row) for row in owner_rows(result)))

@@ -35,39 +35,38 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a table is cut: its delimiter, the number of its columns, those that are wanted, and whether there are carriage
-    returns in it."""
+    """How a table is cut: its delimiter, the number of its columns, and those that are wanted."""
 
     delimiter: int
     width: int
     wanted: tuple[int, ...]
-    returns: bool = True
 
 
 def cut(data: Bytes, begin: int, end: int, shape: Shape) -> Cells | None:
     """Cuts `data[begin:end]`, which ends with a line end and goes on with at least one byte. None where a quote is open
     at the end of a line."""
     text = data[begin:end]
+    returns = bool((text == RETURN).any())
     lines = text == NEWLINE
     marks = text == shape.delimiter
     marks |= lines
     improper: Ints | None = None
     quotes = text == QUOTE
     if quotes.any():
-        outside = _outside(text, quotes, marks, lines, returns=shape.returns)
+        outside = _outside(text, quotes, marks, lines, returns=returns)
         if outside is None:
             return None
         marks, improper = outside
     at = np.flatnonzero(marks)
     at += begin
     if improper is None or not len(improper):
-        found = _regular(data, at, begin, shape, int(np.count_nonzero(lines)), quoted=improper is not None)
+        found = _regular(data, at, begin, shape, int(np.count_nonzero(lines)), quoted=improper is not None, returns=returns)
         if found is not None:
             return found
     return _rows(data, at, begin, shape, improper)
 
 
-def _regular(data: Bytes, at: Ints, begin: int, shape: Shape, lines: int, *, quoted: bool) -> Cells | None:
+def _regular(data: Bytes, at: Ints, begin: int, shape: Shape, lines: int, *, quoted: bool, returns: bool) -> Cells | None:
     """`lines` rows that all have the right width, so that every `width`-th mark ends one. None where that is not so."""
     if shape.width == 1 or len(at) != lines * shape.width:
         return None
@@ -83,19 +82,23 @@ def _regular(data: Bytes, at: Ints, begin: int, shape: Shape, lines: int, *, quo
             np.add(table[:, column - 1], 1, out=start)
         else:
             np.add(ends[:-1], 1, out=start[1:])
-        found.starts[column], found.ends[column] = _trimmed(data, start, table[:, column], shape, column, quoted=quoted)
+        stop = table[:, column]
+        if returns and column == shape.width - 1:
+            stop = _before_return(data, start, stop)
+        found.starts[column], found.ends[column] = _unquoted(data, start, stop) if quoted else (start, stop)
     return found
 
 
-def _trimmed(data: Bytes, start: Ints, stop: Ints, shape: Shape, column: int, *, quoted: bool) -> tuple[Ints, Ints]:
-    """Cells without the carriage return at the end of a row, and without the quotes around them."""
-    if column == shape.width - 1 and shape.returns:
-        stop = stop - ((data[np.maximum(stop - 1, 0)] == RETURN) & (stop > start))
-    if quoted:
-        wrapped = data[start] == QUOTE
-        if wrapped.any():
-            start, stop = start + wrapped, stop - wrapped
-    return start, stop
+def _before_return(data: Bytes, start: Ints, stop: Ints) -> Ints:
+    """The ends of the last cells, without the carriage return."""
+    found: Ints = stop - ((data[np.maximum(stop - 1, 0)] == RETURN) & (stop > start))
+    return found
+
+
+def _unquoted(data: Bytes, start: Ints, stop: Ints) -> tuple[Ints, Ints]:
+    """Cells without the quotes around them."""
+    wrapped = data[start] == QUOTE
+    return (start + wrapped, stop - wrapped) if wrapped.any() else (start, stop)
 
 
 def _rows(data: Bytes, at: Ints, begin: int, shape: Shape, improper: Ints | None) -> Cells:
@@ -116,7 +119,9 @@ def _rows(data: Bytes, at: Ints, begin: int, shape: Shape, improper: Ints | None
     for column in shape.wanted:
         start = begins[fits] if column == 0 else at[rows - (shape.width - column)] + 1
         stop = at[rows - (shape.width - 1 - column)]
-        found.starts[column], found.ends[column] = _trimmed(data, start, stop, shape, column, quoted=improper is not None)
+        if column == shape.width - 1:
+            stop = _before_return(data, start, stop)
+        found.starts[column], found.ends[column] = (start, stop) if improper is None else _unquoted(data, start, stop)
     return found
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from afterpatch.census.columns import values
-from afterpatch.census.columns.cells import Cells, Flags, Shape, cut
-from afterpatch.census.columns.encode import PADDING, Bytes, Ints, Words, coded, hashes
+from afterpatch.census.columns.cells import NEWLINE, Cells, Flags, Shape, cut
+from afterpatch.census.columns.encode import Bytes, Ints, Words, coded, hashes
 from afterpatch.census.columns.pieces import MEANINGS, NOT_STORED, Column, Hosts
 
 _STRIDE = 1 << 20  # bytes looked at at once: what the processor's cache holds
-_NO_KEYS = np.empty(0, np.uint64)
+_WINDOW = 1 << 12
 _DOT, _DASH, _UNDERSCORE = ord("."), ord("-"), ord("_")
 
 
@@ -37,8 +38,8 @@ class _Texts:
     """The texts of a column: a hash of each, and where they lie in the block."""
 
     keys: Words
-    starts: Ints
-    lengths: Ints
+    starts: npt.NDArray[np.int32]
+    lengths: npt.NDArray[np.int16]
 
     def kept(self, rows: Flags) -> _Texts:
         return _Texts(self.keys[rows], self.starts[rows], self.lengths[rows])
@@ -72,33 +73,57 @@ class _Part:
         )  # fmt: skip
 
 
-def quick(block: bytes, delimiter: str, width: int, places: Mapping[str, int], key: tuple[int, int]) -> Quick | None:
-    """Reads a block that ends with a line end. None where a quote is open at the end of a line."""
-    data = np.frombuffer(block + b"\0" * PADDING, np.uint8)
-    shape = Shape(ord(delimiter), width, tuple(sorted(set(places.values()))), b"\r" in block)
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A table: its delimiter, the number of its columns, and the column of each meaning."""
+
+    delimiter: str
+    width: int
+    places: Mapping[str, int]
+
+
+def quick(data: Bytes, size: int, layout: Layout, key: tuple[int, int]) -> Quick | None:
+    """Reads `data[:size]`, which ends with a line end and has PADDING bytes behind it. None where a quote is open at the
+    end of a line."""
+    shape = Shape(ord(layout.delimiter), layout.width, tuple(sorted(set(layout.places.values()))))
     parts, bad, odd, start = [], 0, [], 0
-    while start < len(block):
-        end = block.rfind(b"\n", start, start + _STRIDE) + 1 or block.index(b"\n", start) + 1
+    while start < size:
+        end = _line_end(data, start, size)
         cells = cut(data, start, end, shape)
         if cells is None:
             return None
-        parts.append(_part(data, cells, places, key))
+        parts.append(_part(data, cells, layout.places, key))
         bad += cells.bad
-        odd += [block[first:last] for first, last in cells.odd]
+        odd += [data[first:last].tobytes() for first, last in cells.odd]
         start = end
     return _read(data, _Part.joined(parts), bad, odd)
 
 
+def _line_end(data: Bytes, start: int, size: int) -> int:
+    """Behind the last line that ends before the stride does, else behind the first line."""
+    if start + _STRIDE >= size:
+        return size
+    end = start + _STRIDE
+    while end > start:
+        begin = max(start, end - _WINDOW)
+        found = data[begin:end].tobytes().rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return start + _STRIDE + int(np.argmax(data[start + _STRIDE : size] == NEWLINE)) + 1
+
+
 def _part(data: Bytes, cells: Cells, places: Mapping[str, int], key: tuple[int, int]) -> _Part:
     texts: dict[str, _Texts] = {}
+    cells_of: dict[str, tuple[Ints, Ints]] = {}
     for name, column in places.items():
         starts = cells.starts[column]
         lengths = np.minimum(cells.ends[column] - starts, values.DAY_CELL if name == "day" else values.LONGEST_CELL)
         if name not in ("host", "name"):
-            texts[name] = _Texts(hashes(data, starts, lengths, key), starts, lengths)
+            texts[name] = _Texts(hashes(data, starts, lengths, key), starts.astype(np.int32), lengths.astype(np.int16))
         else:
-            texts[name] = _Texts(_NO_KEYS, starts, lengths)
-    good, hosts = _hosts(data, cells.rows, texts.pop("host", None), texts.pop("name", None))
+            cells_of[name] = (starts, lengths)
+    good, hosts = _hosts(data, cells.rows, cells_of.get("host"), cells_of.get("name"))
     return _Part(cells.rows, hosts, good, texts)
 
 
@@ -132,16 +157,16 @@ def _other_products(data: Bytes, part: _Part, versions: _Read) -> Flags:
     return found
 
 
-def _hosts(data: Bytes, rows: int, host: _Texts | None, name: _Texts | None) -> tuple[Flags, Hosts]:
+def _hosts(data: Bytes, rows: int, host: tuple[Ints, Ints] | None, name: tuple[Ints, Ints] | None) -> tuple[Flags, Hosts]:
     """The hosts, and which rows have one that can be read. What is more than letters, digits, dots and hyphens is looked
     at one by one; an empty address gives way to the name, an empty name stays empty."""
     good = np.ones(rows, bool)
     if host is None:
         return good, Hosts.cut(data, np.zeros(rows, np.int64), np.zeros(rows, np.int64))
-    starts, lengths = host.starts, host.lengths
+    starts, lengths = host
     if name is not None and not lengths.all():
         empty = lengths == 0
-        starts, lengths = np.where(empty, name.starts, starts), np.where(empty, name.lengths, lengths)
+        starts, lengths = np.where(empty, name[0], starts), np.where(empty, name[1], lengths)
     found = Hosts.cut(data, starts, lengths)
     special = _special(found)
     if not len(special):
