@@ -148,8 +148,18 @@ def hidden_folder() -> re.Pattern[str]:
     return re.compile(load_data("names")["hidden_folders"])
 
 
+@cache
+def _tricky() -> re.Pattern[str]:
+    """What a path with a trick must hold: a segment that begins with a reserved name, or ends oddly, or a colon."""
+    reserved = "|".join(sorted(map(re.escape, _reserved())))
+    return re.compile(rf"(?:^|[\\/])(?:{reserved})(?:[\\/ .]|$)|[. ](?:[\\/]|$)|:", re.IGNORECASE)
+
+
 def path_tricks(path: str) -> tuple[str, ...]:
     """Names that Windows tools cannot open or do not show: reserved-name, trailing-dot-or-space, stream."""
+    drive = path[1:2] == ":" and path[2:3] in ("\\", "/")
+    if not _tricky().search(path, 2 if drive else 0):
+        return ()
     segments = [part for part in path.replace("/", "\\").split("\\") if part][:64]
     found = []
     for position, segment in enumerate(segments):

@@ -61,10 +61,25 @@ def _known() -> tuple[dict[str, str], int]:
     return {name.lower(): name for name in data["names"]}, int(data["least"])
 
 
+@cache
+def _anchors() -> tuple[bytes, ...]:
+    names = load_data("oab_properties")["anchors"]
+    return tuple(name.lower().encode(coding) for name in names for coding in ("utf-8", "utf-16-le", "utf-16-be"))
+
+
+def _may_be_dump(content: bytes) -> bool:
+    """Whether a property that every dump has stands there at all."""
+    low = content.lower()
+    return any(anchor in low for anchor in _anchors())
+
+
 def parse_dump(content: bytes) -> VirtualDirectoryDump | None:
     """The dump in a file's first 512 KiB (ASCII, UTF-8 or UTF-16), or None where it is none: fewer than five known
     property names at line starts, or no URL property among them."""
-    text = text_of(content[:MAX_DUMP])
+    head = content[:MAX_DUMP]
+    if not _may_be_dump(head):
+        return None
+    text = text_of(head)
     known, least = _known()
     values: dict[str, str] = {}
     for match in _LINE.finditer(text):

@@ -14,6 +14,7 @@ MAX_PATH = 4096
 _BOOLS = ("web", "front", "login", "bin", "backend", "drive")
 
 
+@lru_cache(maxsize=1024)  # every check asks for the same file
 def normal(path: str) -> str:
     """Lower case, backslashes, a leading backslash before a path without drive; bounded."""
     text = path[-MAX_PATH:].replace("/", "\\").lower()
@@ -22,6 +23,7 @@ def normal(path: str) -> str:
     return text if text.startswith("\\") or text[1:2] == ":" else "\\" + text
 
 
+@lru_cache(maxsize=1024)
 def file_name(path: str) -> str:
     """Last segment, case kept."""
     return path.replace("/", "\\").rpartition("\\")[2]
@@ -32,6 +34,7 @@ def folder_of(path: str) -> str:
     return path.replace("/", "\\").rpartition("\\")[0]
 
 
+@lru_cache(maxsize=1024)
 def stem_and_extension(name: str) -> tuple[str, str]:
     """(name before the last dot, extension with dot in lower case). Trailing dots and spaces, which Windows drops,
     and a stream name after `:` are cut first."""
@@ -105,9 +108,20 @@ def place_of(path: str, facts: ServerFacts) -> Place:
     return _served(text, _of_table(text), facts.web_roots)
 
 
-@lru_cache(maxsize=4096)
+@cache
+def _by_folder() -> bool:
+    """Whether every pattern of the table takes any file of a folder, so that files share their folder's place."""
+    return all(raw["pattern"].endswith("*") for raw in load_data("places")["places"])
+
+
 def _of_table(text: str) -> Place:
-    """The place by the table alone; several checks ask for the same path one after the other."""
+    """The place by the table alone."""
+    folder, _, name = text.rpartition("\\")
+    return _place_at(f"{folder}\\x" if name and _by_folder() else text)
+
+
+@lru_cache(maxsize=4096)
+def _place_at(text: str) -> Place:
     for pattern, place, drive in _table():
         if pattern.fullmatch(text) and (not drive or _below_drive(text)):
             return place

@@ -135,8 +135,10 @@ def _named(item: FileItem, place: Place) -> Iterable[FileFinding]:
     if published and place.web and place.scripts != "foreign":
         facts = (("family", published.family), ("source", published.source))
         yield fire("page-published-name", item.path, family=published.family, facts=facts)
+    if place.id == "elsewhere" or place.scripts == "foreign":
+        return
     odd = shapes(item.path)
-    if odd and place.id != "elsewhere" and place.scripts != "foreign":
+    if odd:
         facts = (("shape", ", ".join(odd)), ("imitates", imitated(name)))
         severity = "high" if _CRITICAL_SHAPES & set(odd) and place.web else "medium"
         yield fire("page-odd-name", item.path, severity=severity, facts=tuple(pair for pair in facts if pair[1]))

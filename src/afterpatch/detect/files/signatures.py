@@ -22,6 +22,7 @@ MAX_PLAIN = 1024 * 1024
 _ESCAPE = re.compile(rb"\\u00([0-7][0-9a-fA-F])|\\U000000([0-7][0-9a-fA-F])|\\x([2-7][0-9a-fA-F])")
 _MAX_COMMENT = 400
 _JOIN = re.compile(rb"[\"']\s{0,8}[+&]\s{0,8}[\"']")
+_JOINT = re.compile(rb"[+&]\s{0,8}[\"']")  # what every joint holds; seldom there
 _LEVELS = {"informational": "info", "information": "info", "warning": "medium", "error": "high"}
 
 
@@ -38,16 +39,20 @@ def _without_comments(text: bytes) -> bytes:
 def plain(content: bytes) -> bytes:
     """A page's text with character escapes read, short comments dropped and joined string pieces put together; b""
     where that changes nothing. Bounded to 1 MiB."""
-    text = content[:MAX_PLAIN].removeprefix(codecs.BOM_UTF8)
-    out = _ESCAPE.sub(lambda found: bytes([int(found[1] or found[2] or found[3], 16)]), text)
-    out = _JOIN.sub(b"", _without_comments(out))
+    text = out = content[:MAX_PLAIN].removeprefix(codecs.BOM_UTF8)
+    if b"\\" in out:
+        out = _ESCAPE.sub(lambda found: bytes([int(found[1] or found[2] or found[3], 16)]), out)
+    if b"/*" in out:
+        out = _without_comments(out)
+    if _JOINT.search(out):
+        out = _JOIN.sub(b"", out)
     return b"" if out == text else out
 
 
 @cache
-def _permuted_marks() -> tuple[bytes, ...]:
+def _permuted_marks() -> re.Pattern[bytes]:
     marks = (b"<%@ Page", b"<%@Page", b"<%@ page", b"<script ", b"<SCRIPT ", b'runat="server"')
-    return tuple(mark.translate(encode_table()) for mark in marks)
+    return re.compile(b"|".join(re.escape(mark.translate(encode_table())) for mark in marks))
 
 
 def views_of(item: FileItem) -> Iterator[tuple[str, bytes]]:
@@ -60,7 +65,7 @@ def views_of(item: FileItem) -> Iterator[tuple[str, bytes]]:
         simple = plain(text or item.content)
         if simple:
             yield "plain", simple
-    if any(mark in item.content for mark in _permuted_marks()):
+    if _permuted_marks().search(item.content):
         yield "pst", unpermute(item.content)
 
 

@@ -40,7 +40,7 @@ def utf16_kind(content: bytes) -> str:
         return "utf-16-be"
     head = content[:_SAMPLE]
     pairs = len(head) // 2
-    if pairs < 8:
+    if pairs < 8 or b"\0" not in head:
         return ""
     if head[1 : 2 * pairs : 2].count(0) > 0.4 * pairs:
         return "utf-16-le"

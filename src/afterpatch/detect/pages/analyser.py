@@ -7,14 +7,14 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import CheckMeta, excerpt, parse_meta, quoted
 from afterpatch.detect.files.paths import file_name, is_server_page
 from afterpatch.detect.pages.page import analyse_page, extension_of, holds_server_code
+from afterpatch.detect.pages.quick import is_silent
 from afterpatch.detect.pages.verdict import Flow, PageVerdict, at_least
 from afterpatch.model import message
+from afterpatch.model.shipped import shipped_yaml
 
 PACKAGE = "afterpatch.detect.pages"
 MAX_FLOWS = 5
@@ -26,7 +26,7 @@ _KINDS = frozenset(("web-file", "suspicious-place", "other"))
 @cache
 def page_meta() -> Mapping[str, CheckMeta]:
     """The detections of this part, by id."""
-    raw = yaml.safe_load(resources.files(PACKAGE).joinpath("analyser.yml").read_text(encoding="utf-8"))
+    raw = shipped_yaml(resources.files(PACKAGE).joinpath("analyser.yml").read_text(encoding="utf-8"))
     shared = raw.pop("shared", {})
     return {str(key): parse_meta(str(key), value, shared) for key, value in raw.items()}
 
@@ -78,7 +78,11 @@ def _line_text(content: bytes, line: int | None) -> str:
 
 
 class PageAnalyser:
-    """Server pages by what their code does. A page that Microsoft ships is not read."""
+    """Server pages by what their code does. A page that Microsoft ships is not read, nor one in which a quick test finds
+    nothing that could matter; `quick` off: the latter is read as well."""
+
+    def __init__(self, quick: bool = True) -> None:
+        self.quick = quick
 
     name = "pages"
     artifacts = ("web-file", "suspicious-place")
@@ -89,7 +93,10 @@ class PageAnalyser:
         if item.artifact.kind not in _KINDS or not item.content or context.is_stock(item):
             return
         name = file_name(item.path)
-        if not (is_server_page(name) or holds_server_code(extension_of(name), item.content)):
+        extension = extension_of(name)
+        if not (is_server_page(name) or holds_server_code(extension, item.content)):
+            return
+        if self.quick and not item.truncated and is_silent(extension, item.content):
             return
         verdict = analyse_page(name, item.content)
         yield from self.findings(item, verdict)

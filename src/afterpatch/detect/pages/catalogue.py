@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
+from afterpatch.model.shipped import shipped_yaml
 
 PACKAGE = "afterpatch.detect.pages"
 _SIGNATURE = re.compile(r"(new )?([^()]+?)(?:\(([^)]*)\))?$")
@@ -63,7 +63,7 @@ def _sinks(raw: Mapping[str, Iterable[str]]) -> dict[str, tuple[Sink, ...]]:
 @cache
 def catalogue(name: str) -> Catalogue:
     """The tables of a platform: dotnet, classic, php or java. Raises ValueError where a table is malformed."""
-    raw: dict[str, Any] = yaml.safe_load(resources.files(PACKAGE).joinpath("data", f"{name}.yml").read_text(encoding="utf-8"))
+    raw: dict[str, Any] = shipped_yaml(resources.files(PACKAGE).joinpath("data", f"{name}.yml").read_text(encoding="utf-8"))
     sets = {key: frozenset(map(str, value)) for key, value in raw.items() if isinstance(value, list)}
     for key, value in raw.get("request", {}).items():
         sets["request_" + key] = frozenset(map(str, value))
@@ -74,4 +74,4 @@ def catalogue(name: str) -> Catalogue:
 @cache
 def load_data(name: str) -> Any:
     """A data file of the pages: plain YAML."""
-    return yaml.safe_load(resources.files(PACKAGE).joinpath("data", f"{name}.yml").read_text(encoding="utf-8"))
+    return shipped_yaml(resources.files(PACKAGE).joinpath("data", f"{name}.yml").read_text(encoding="utf-8"))

@@ -57,7 +57,7 @@ def _wide(data: bytes) -> str:
     """UTF-16 by the share of zero bytes at one parity, "" where it is not."""
     head = data[:_SAMPLE]
     pairs = len(head) // 2
-    if pairs < 8:
+    if pairs < 8 or b"\0" not in head:
         return ""
     if head[1 : 2 * pairs : 2].count(0) > 0.4 * pairs:
         return "utf-16-le"

@@ -218,9 +218,10 @@ def _controls(page: Page) -> None:
             page.controls[identifier.lower()] = named.group(1).lower()
 
 
-def lex(text: str) -> Page:
-    """Take a page with `<% %>` blocks apart."""
+def lex(text: str, controls: bool = True) -> Page:
+    """Take a page with `<% %>` blocks apart. `controls` off: the server controls are not looked up."""
     page = Page(text)
     _Scanner(text, page).run()
-    _controls(page)
+    if controls:
+        _controls(page)
     return page

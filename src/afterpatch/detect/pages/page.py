@@ -354,7 +354,7 @@ def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
     if page.truncated:
         found.budget.exhausted("segments")
     if page.segments:
-        default = "vb" if extension == ".vbhtml" else ""
+        default = {".vbhtml": "vb", ".cshtml": "csharp"}.get(extension, "")  # Razor knows no other
         if extension in ASPNET:
             _judge_dotnet(found, page, False, default)
             if extension not in RAZOR and not page.directive("language") and _CLASSIC.search(text) and speaks_vb(page):

@@ -1,7 +1,7 @@
 """Scans the readings of one file under one budget of time.
 
-YARA-X counts wall time in whole seconds, so on a busy machine a small page can run out of it. Where most of the second
-was spent waiting, the scan is repeated once with more; where the processor was really used, the page is a hostile one,
+YARA-X counts wall time in whole seconds, so on a busy machine a small page can run out of it. Where most of the time
+was spent waiting, the scan is repeated with more of it; where the processor was really used, the page is a hostile one,
 and its two ends are scanned.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import yara_x
 
-TIMEOUT = 1  # seconds a scan may take; YARA-X knows whole seconds only
-PATIENT = 10  # seconds for the one repetition
+TIMEOUT = 1  # seconds a scan may take; YARA-X counts whole ones, and the first may have begun before the scan
+PATIENT = (1, 1, 10, 60)  # seconds for the repetitions
 WORKED = 0.6  # seconds of processor time after which a late scan is the page's fault
 BUDGET = 0.7  # seconds of processor time after which no further reading is scanned whole
 EDGE = 64 * 1024
@@ -62,21 +62,21 @@ def _scanner(rules: yara_x.Rules, externals: Mapping[str, str]) -> Any:
 
 
 def _patient(scanner: Any, content: bytes) -> Any:
-    """A scan's result, repeated once where the machine was busy; None where the time ran out."""
-    large = len(content) > EDGE  # a small page never needs a second
-    started = time.thread_time() if large else 0.0
-    try:
-        return scanner.scan(content)
-    except yara_x.TimeoutError:
-        if large and time.thread_time() - started > WORKED:
-            return None
-    scanner.set_timeout(PATIENT)
-    try:
-        return scanner.scan(content)
-    except yara_x.TimeoutError:
-        return None
-    finally:
-        scanner.set_timeout(TIMEOUT)
+    """A scan's result, repeated with more time while the machine was busy elsewhere; None where the page itself is dear,
+    or the machine never gave the scan its turn."""
+    started = time.thread_time() if len(content) > EDGE else None  # a small page never needs a second
+    for seconds in (TIMEOUT, *PATIENT):
+        if seconds != TIMEOUT:
+            scanner.set_timeout(seconds)
+        try:
+            return scanner.scan(content)
+        except yara_x.TimeoutError:
+            if started is not None and time.thread_time() - started > WORKED:
+                return None
+        finally:
+            if seconds != TIMEOUT:
+                scanner.set_timeout(TIMEOUT)
+    return None
 
 
 def _scan(scanner: Any, view: str, content: bytes) -> list[Match] | None:
