@@ -16,8 +16,8 @@ from typing import Any
 import yara_x
 
 TIMEOUT = 1  # seconds a scan may take; YARA-X counts whole ones, and the first may have begun before the scan
-PATIENT = (1, 1, 10, 60)  # seconds for the repetitions
-WORKED = 0.6  # seconds of processor time after which a late scan is the page's fault
+PATIENT = (1, 1, 1, 10, 60)  # seconds for the repetitions
+WORKED = 0.5  # seconds of processor time after which a late scan is the page's fault
 BUDGET = 0.7  # seconds of processor time after which no further reading is scanned whole
 EDGE = 64 * 1024
 MAX_MATCHES = 64
