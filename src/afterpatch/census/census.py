@@ -74,6 +74,6 @@ def _census(store: Store, paths: Sequence[Path], options: CensusOptions) -> Cens
         states=states,
         used=asked.used,
         core=tuple(known.cve for known in asked.core),
-        counts=counts.groups,
+        counts=counts,
         paths=tuple(paths),
     )

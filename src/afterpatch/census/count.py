@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from afterpatch.census.classes import FIRST_PLACE, ONLINE_PLACE, STATES, Classes, States
 from afterpatch.census.columns.encode import Ints
 from afterpatch.census.columns.pairs import PairCounter, Pairs
-from afterpatch.census.result import DIMENSIONS, BuildCount, CveCount, GroupCount
+from afterpatch.census.result import DIMENSIONS, BuildCount, Counts, CveCount, GroupCount
 from afterpatch.census.run import Flags, Rows, Run
 from afterpatch.census.scope import Scope
 from afterpatch.knowledge import builds
@@ -22,21 +21,6 @@ TOP = 50
 _EPOCH = date(1970, 1, 1).toordinal()
 _CVE = re.compile(r"cve-\d{4}-\d{4,7}", re.IGNORECASE)
 _VALUES = 1 << 18  # values x classes looked at at once
-
-
-@dataclass(slots=True)
-class Counts:
-    """What one pass finds. `hosts` and `shells` by class; `groups` by dimension: value x class without Exchange Online,
-    `group_shells` hosts called compromised by value, `tags`: tag x class; the newest day; hosts without a country or
-    network."""
-
-    hosts: Ints
-    shells: Ints
-    groups: dict[str, Pairs] = field(default_factory=dict)
-    group_shells: dict[str, Ints] = field(default_factory=dict)
-    tags: Pairs = field(default_factory=Pairs.none)
-    day: int = 0
-    nowhere: dict[str, int] = field(default_factory=dict)
 
 
 def count(run: Run, classes: int) -> Counts:

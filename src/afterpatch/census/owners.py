@@ -59,24 +59,28 @@ def _numbers(rows: Rows, *, given: bool) -> Ints:
     return np.where(owners == coding.empty, networks + coding.count, owners)
 
 
-def _counted(run: Run, width: int) -> _Owners:
-    given = any(len(numbers) > 1 or numbers[0] != run.coding("owner").empty for numbers in run.coding("owner").maps["owner"])
+def _counted(result: CensusResult) -> _Owners:
+    run, width = result.run, len(result.states.codes)
+    owner = run.coding("owner")
+    given = any(len(numbers) > 1 or numbers[0] != owner.empty for numbers in owner.maps["owner"])
     owners = _count(run, given=given)
     shells = np.zeros(owners, np.int64)
-    classes, countries = PairCounter(owners, width), PairCounter(owners, run.coding("country").count)
-    networks = PairCounter(owners, run.coding("asn").count)
+    classes, networks = PairCounter(owners, width), PairCounter(owners, run.coding("asn").count)
+    countries = PairCounter(owners, run.coding("country").count)
     for place in range(len(run.pieces)):
         rows = run.of(place)
         numbers, found = _numbers(rows, given=given), rows.classes()
         scope = found != ONLINE_PLACE
-        classes.add(numbers[scope], found[scope])
         countries.add(numbers[scope], rows.numbers("country")[scope])
         if given:
+            classes.add(numbers[scope], found[scope])
             networks.add(numbers[scope], rows.numbers("asn")[scope])
-        told = rows.flags("shell")
-        if told is not None:
-            shells += np.bincount(numbers[told & scope], minlength=owners)
-    return _Owners(run, given, classes.pairs(), shells, countries.pairs(), networks.pairs() if given else None)
+            told = rows.flags("shell")
+            if told is not None:
+                shells += np.bincount(numbers[told & scope], minlength=owners)
+    if given:
+        return _Owners(run, given, classes.pairs(), shells, countries.pairs(), networks.pairs())
+    return _Owners(run, given, result.counts.groups["asn"], result.counts.group_shells["asn"], countries.pairs(), None)
 
 
 def owner_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
@@ -85,7 +89,7 @@ def owner_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
     first hosts that it must be told of, in the order of the input."""
     run, states, used = result.run, result.states, result.used
     exposed = states.any_of(used, "open")
-    owners = _counted(run, len(exposed))
+    owners = _counted(result)
     hosts, opened = owners.classes.by_left(owners.count), owners.classes.by_left(owners.count, exposed)
     told = opened + owners.shells
     listed = np.flatnonzero(told)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from afterpatch.census.classes import States
+from afterpatch.census.columns.encode import Ints
 from afterpatch.census.columns.pairs import Pairs
 from afterpatch.census.run import Run
 from afterpatch.census.store import Store
@@ -89,6 +90,21 @@ class Series:
 
 
 @dataclass(slots=True)
+class Counts:
+    """What one pass finds. `hosts` and `shells` by class; `groups` by dimension: value x class without Exchange Online,
+    `group_shells` hosts called compromised by value, `tags`: tag x class; the newest day; hosts without a country or
+    network."""
+
+    hosts: Ints
+    shells: Ints
+    groups: dict[str, Pairs] = field(default_factory=dict)
+    group_shells: dict[str, Ints] = field(default_factory=dict)
+    tags: Pairs = field(default_factory=Pairs.none)
+    day: int = 0
+    nowhere: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class CensusResult:
     """The census. Use as a context manager, or call `close`: it holds a database on disk.
 
@@ -118,7 +134,7 @@ class CensusResult:
     states: States
     used: frozenset[str]
     core: tuple[str, ...]
-    counts: dict[str, Pairs]
+    counts: Counts
     paths: tuple[Path, ...] = field(default_factory=tuple)
 
     def close(self) -> None:

@@ -12,14 +12,16 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 
 from afterpatch.census.columns.encode import PADDING, new_key
 from afterpatch.census.columns.pieces import KINDS, Hosts, Piece, column, write
 from afterpatch.census.options import CensusOptions
+
+if TYPE_CHECKING:
+    import duckdb
 
 _BATCH = 50_000
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -42,6 +44,8 @@ class Store:
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The database, opened when first asked for."""
         if self._connection is None:
+            import duckdb  # most runs need no database
+
             self._connection = duckdb.connect(str(self.folder / "census.duckdb"))
             for name, value in (
                 ("memory_limit", self.options.memory), ("temp_directory", str(self.folder / "spill")),

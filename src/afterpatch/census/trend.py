@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import orjson
 
@@ -43,6 +42,8 @@ def load_earlier(store: Store, path: str) -> tuple[Series, ...]:
     """The table `earlier` out of a run file, and the series of runs it carries. Raises UsageError."""
     if not Path(path).is_file():
         raise UsageError(f"{path} does not exist: name the file that an earlier run wrote with --parquet.")
+    import duckdb
+
     try:
         series = _series(store, path)
         names = ", ".join(part.split()[0] for part in _COLUMNS.split(","))

@@ -111,7 +111,7 @@ def _count_lines(result: CensusResult) -> Iterator[str]:
     core = [known for known in sorted(vulnerabilities.core(), key=lambda known: known.cve) if known.cve in result.core]
     names = [_quoted(known.cve, known.alias) for known in core]
     for dimension in DIMENSIONS:
-        coding, pairs = result.run.coding(dimension), result.counts[dimension]
+        coding, pairs = result.run.coding(dimension), result.counts.groups[dimension]
         for first in range(0, coding.count, _VALUES):
             numbers = np.arange(first, min(first + _VALUES, coding.count))
             counts = pairs.table(first, first + len(numbers), len(result.states.codes))

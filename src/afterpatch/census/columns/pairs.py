@@ -10,7 +10,7 @@ import numpy.typing as npt
 from afterpatch.census.columns.encode import Ints
 
 _DENSE = 1 << 21  # pairs up to which each has a place of its own
-_AT_ONCE = 1 << 22  # pairs sorted at once
+_AT_ONCE = 1 << 20  # pairs counted at once
 
 
 @dataclass(slots=True)
@@ -53,28 +53,29 @@ class PairCounter:
         """Takes some pairs."""
         pairs = left * self.right
         pairs += right
-        if self.dense is not None:
-            self.dense += np.bincount(pairs, minlength=len(self.dense))
-            return
         self.waiting.append(pairs)
         self.size += len(pairs)
         if self.size >= _AT_ONCE:
-            self._sort()
+            self._count()
 
-    def _sort(self) -> None:
-        pairs, counts = np.unique(np.concatenate(self.waiting), return_counts=True)
+    def _count(self) -> None:
+        waiting = np.concatenate(self.waiting)
+        self.waiting, self.size = [], 0
+        if self.dense is not None:
+            self.dense += np.bincount(waiting, minlength=len(self.dense))
+            return
+        pairs, counts = np.unique(waiting, return_counts=True)
         known = np.concatenate([self.found[0], pairs])
         order = np.argsort(known, kind="stable")
         known, counts = known[order], np.concatenate([self.found[1], counts])[order]
         starts = np.flatnonzero(np.diff(known, prepend=-1))
         self.found = known[starts], np.add.reduceat(counts, starts) if len(starts) else counts
-        self.waiting, self.size = [], 0
 
     def pairs(self) -> Pairs:
         """All that were counted."""
+        if self.waiting:
+            self._count()
         if self.dense is not None:
             places = np.flatnonzero(self.dense)
             return Pairs(places // self.right, places % self.right, self.dense[places])
-        if self.waiting:
-            self._sort()
         return Pairs(self.found[0] // self.right, self.found[0] % self.right, self.found[1])
