@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from byhand import AT, MINUTE, SINCE, Examine, as_drive, doors, lived, loud, stages, use, utc
+from byhand import AT, MINUTE, SINCE, Examine, as_drive, doors, knock, lived, loud, stages, use, utc
 
 from afterpatch.demo.inert import inert
 
@@ -58,3 +58,17 @@ def test_a_redirection_is_no_way_in(status: int, stage: str, verdict: str, exami
     server.iis(utc("2021-08-13 01:00"), "GET", "/autodiscover/autodiscover.json", query, ip="203.0.113.35", status=status)
     ran = examine(as_drive(server, tmp_path), tmp_path / "case", "--since", "2021-08-12")
     assert (ran.server["verdict"]["state"], stages(ran)) == (verdict, {"proxyshell": stage})
+
+
+def test_a_folder_named_by_its_old_name_and_a_dump_belong_to_the_one_way_in(examine: Examine, tmp_path: Path) -> None:
+    server = lived()
+    knock(server, AT, back=True)
+    path = next(name for name in server.files if name.endswith("applicationHost.config"))
+    added = ADDED.replace("ProgramData\\COM1\\zing", "Users\\All Users\\_2")
+    server.files[path] = bytes(server.files[path]).decode().replace("</application>", "</application>" + added, 1).encode()
+    server.file("C/ProgramData/_2/blogin.aspx", inert("jscript_page"))
+    server.file("C/Windows/Temp/lsass.dmp", b"MDMP" + bytes(3000))
+    use(server, AT + MINUTE, "/js/blogin.aspx", "203.0.113.91", 3)
+    ran = examine(as_drive(server, tmp_path), tmp_path / "case", *SINCE)
+    assert doors(ran)["C:\\ProgramData\\_2\\blogin.aspx"] == ("present", ["203.0.113.91"], 3)
+    assert stages(ran) == {"proxylogon": "used"}

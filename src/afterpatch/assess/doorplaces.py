@@ -12,6 +12,7 @@ from afterpatch.detect.plane.judge import FRONT_END_ONLY
 from afterpatch.knowledge import web_paths
 from afterpatch.knowledge.web_paths import BACK, FRONT
 
+JUNCTION = "\\users\\all users"
 LINK_LOCAL = ipaddress.ip_network("fe80::/10")
 
 
@@ -26,6 +27,12 @@ def is_relay(address: str, own: frozenset[str]) -> bool:
     except ValueError:
         return False
     return parsed.is_loopback or (parsed.version == LINK_LOCAL.version and parsed in LINK_LOCAL)
+
+
+def real(path: str) -> str:
+    r"""`C:\Users\All Users\x` is `C:\ProgramData\x`: Windows keeps the old name as a junction."""
+    rest = path[2:]
+    return path[:2] + "\\ProgramData" + rest[len(JUNCTION) :] if rest.lower().startswith(JUNCTION + "\\") else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class Places:
             default="",
         )
         if best:
-            return roots[best].rstrip("\\") + url[len(best.rstrip("/")) :].replace("/", "\\")
+            return real(roots[best].rstrip("\\") + url[len(best.rstrip("/")) :].replace("/", "\\"))
         stock = self._stock_path(url, side)
         if stock:
             return stock
@@ -113,8 +120,9 @@ class Places:
 
 def _below(path: str, roots: Mapping[str, str]) -> str:
     """The address of a file by the longest folder above it; where several addresses show one folder, the stock one."""
+    path = real(path)
     lower = path.lower()
-    fitting = [(prefix, folder.rstrip("\\") + "\\") for prefix, folder in roots.items()]
+    fitting = [(prefix, real(folder.rstrip("\\") + "\\")) for prefix, folder in roots.items()]
     fitting = [(prefix, folder) for prefix, folder in fitting if lower.startswith(folder.lower())]
     longest = max((len(folder) for _prefix, folder in fitting), default=0)
     urls = sorted(

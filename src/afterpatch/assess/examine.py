@@ -31,6 +31,7 @@ from afterpatch.assess.links import (
     owners,
     same_hands,
     scanners,
+    undated,
     unrelayed,
     with_overlaps,
 )
@@ -215,7 +216,7 @@ def _findings(
     hits += [_of_finding(each) for each in (*rare, *silent) if each.stage]
     mapped |= owners(hits, finished)
     hits = owned(hits, mapped)
-    more = companions(hits)
+    more = undated(hits) | companions(hits)
     hits, mapped = owned(hits, more), mapped | more
     hits = attached(hits, server.name, (seed.hit.finding.id for seed in seeds if not seed.removed))
     findings = [hit.finding for hit in hits if hit.group.detection]

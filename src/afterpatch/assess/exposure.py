@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from afterpatch.assess.chains import stage_of
 from afterpatch.assess.configuration import MAX_CONFIG
@@ -36,7 +36,6 @@ from afterpatch.knowledge import vulnerabilities
 from afterpatch.knowledge.builds import Build
 from afterpatch.knowledge.mitigations import supports_protection
 from afterpatch.model import (
-    EPOCH,
     Artifact,
     BuildContradiction,
     BuildReading,
@@ -86,6 +85,9 @@ class ServerExposure:
         return exposures(self.history, self.mitigations, attempts, self.end)
 
 
+OLDEST = datetime(2009, 1, 1, tzinfo=UTC)  # Exchange 2010 came out later; archives write 1970 or 1980 where they keep no time
+
+
 @dataclass(frozen=True, slots=True)
 class _Clock:
     """Tells which file times are the server's own: those that a collector kept, and those from before the last row of
@@ -95,7 +97,9 @@ class _Clock:
 
     def time_of(self, artifact: Artifact) -> datetime | None:
         """When a file was last changed on the server, None where its time may be that of copying."""
-        kept = artifact.times_original or (self.last_row is not None and (artifact.modified or EPOCH) <= self.last_row)
+        if artifact.modified is None or artifact.modified < OLDEST:
+            return None
+        kept = artifact.times_original or (self.last_row is not None and artifact.modified <= self.last_row)
         return artifact.modified if kept else None
 
 

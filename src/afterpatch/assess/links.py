@@ -14,6 +14,7 @@ from afterpatch.model import BackDoor, Chain, Finding, Subject, message, stage_r
 
 WROTE = stage_rank("wrote")
 SUCCEEDED = stage_rank("succeeded")
+UNDATED = frozenset(("web-shell", "post-exploitation"))
 LOOKING = frozenset(("", "GET", "HEAD"))
 MANY_PAGES = 5  # different pages of others an address must have asked for to be a scanner
 MANY = 20  # answered requests from which a client is no scanner any more
@@ -140,6 +141,20 @@ def overlapped(hits: Sequence[Hit]) -> dict[str, str]:
         if len(others) == 1 and not any(hit.finding.chain in each for each in stronger):
             mapped[hit.finding.id] = others.pop()
     return mapped
+
+
+def undated(hits: Sequence[Hit]) -> dict[str, str]:
+    """finding id -> way in, for files without a time that name no way (a memory dump, an archive, a tool): where one way
+    alone got through, they go with it."""
+    through = set(_moments(hits, SUCCEEDED))
+    if len(through) != 1:
+        return {}
+    (way,) = through
+    return {
+        hit.finding.id: way
+        for hit in hits
+        if hit.finding.chain in UNDATED and hit.finding.time is None and hit.finding.stage and hit.role == "intrusion"
+    }
 
 
 MOMENT = timedelta(minutes=1)
