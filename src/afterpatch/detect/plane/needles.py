@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import ahocorasick_rs
@@ -18,7 +19,7 @@ import numpy as np
 
 from afterpatch.detect import kept
 from afterpatch.detect.plane.structure import Lines
-from afterpatch.detect.sigma.literals import UNUSUAL_PARTS, frequency, spellings
+from afterpatch.detect.sigma.literals import MAX_LINE, UNUSUAL_PARTS, frequency, respellings, spellings
 
 hyperscan: Any
 try:
@@ -41,10 +42,14 @@ class Needle:
 
 
 UNUSUAL_GROUP = 0  # the engine's group that finds lines with an unusual spelling
-FREQUENT, EVERYWHERE = 0.01, 0.5  # shares of lines
+FREQUENT, EVERYWHERE = 0.045, 0.5  # shares of lines
+HIDDEN_KEPT = 20_000  # words whose other spellings were searched
 _BITS = 20  # of a packed match: the group
 _GROUP = (1 << _BITS) - 1
 _WORDS = re.compile(rb"[a-z0-9_]+")
+STOPS = (b" ", b",", b'"')  # between the words of a line
+_STOPS = re.compile(rb'[ ,"]')
+_RESPELLED = re.compile(rb"[%\\]|//")
 
 
 def longest_piece(literal: bytes) -> bytes:
@@ -77,6 +82,28 @@ def _sought(needle: Needle) -> tuple[bytes, int]:
     return re.escape(one), 1
 
 
+class _Asked:
+    """What a line must hold besides the match of a group, for each needle of the group."""
+
+    def __init__(self, others: tuple[tuple[int, tuple[bytes, ...]], ...]) -> None:
+        self._literals = tuple(dict.fromkeys(literal for _number, rest in others for literal in rest))
+        places = {literal: place for place, literal in enumerate(self._literals)}
+        self._wanted = [(number, sum(1 << places[literal] for literal in rest)) for number, rest in others]
+        self._known: dict[int, tuple[int, ...]] = {}
+
+    def held(self, low: bytes) -> tuple[int, ...]:
+        """The needles whose other literals are all in the line."""
+        bit, present = 1, 0
+        for literal in self._literals:
+            if literal in low:
+                present |= bit
+            bit <<= 1
+        known = self._known.get(present)
+        if known is None:
+            known = self._known[present] = tuple(number for number, wanted in self._wanted if wanted & present == wanted)
+        return known
+
+
 class Needles:
     """A compiled set of needles, by number.
 
@@ -90,6 +117,9 @@ class Needles:
             groups.setdefault(self._searched(needle), []).append(number)
         self.groups = tuple(map(tuple, groups.values()))
         self._others = tuple(tuple(map(self._unproved, group)) for group in self.groups)
+        self._asked = tuple(_Asked(others) for others in self._others)
+        self._by_word = not any(stop in literal for needle in needles.values() for literal in needle.literals for stop in STOPS)
+        self._hidden = lru_cache(maxsize=HIDDEN_KEPT)(self._groups_hidden)
         if self.engine == "hyperscan":
             self._compile_hyperscan([*UNUSUAL_PARTS, *list(groups)[1:]])
         elif self.engine == "aho-corasick":
@@ -122,7 +152,20 @@ class Needles:
         self._database.compile(expressions=expressions, ids=ids, flags=[hyperscan.HS_FLAG_CASELESS] * len(ids))
         kept.store("needles", key, hyperscan.dumpb(self._database))
 
-    def _in_spellings(self, groups: Iterable[int], line: bytes) -> frozenset[int]:
+    def _groups_hidden(self, word: bytes) -> bool:
+        """Whether another spelling of a word holds something that is looked for."""
+        return any(group != UNUSUAL_GROUP for each in respellings(word) for group, _end in self.scan(b" %s " % each))
+
+    def _is_plain(self, line: bytes) -> bool:
+        """Whether no other spelling of a line holds what is looked for. No literal holds a separator of words, so each
+        word tells by itself; the same few are seen again and again (addresses to return to after a sign-in)."""
+        if not self._by_word or len(line) > MAX_LINE:
+            return False
+        return not any(map(self._hidden, filter(_RESPELLED.search, _STOPS.split(line))))
+
+    def _in_spellings(self, groups: Collection[int], line: bytes) -> frozenset[int]:
+        if len(groups) == 1 and self._is_plain(line):  # nothing but the unusual spelling
+            return frozenset()
         known = spellings(line)
         every = {*groups, *(group for each in known[1:] for group, _end in self.scan(each))} - {UNUSUAL_GROUP}
         return frozenset(
@@ -170,7 +213,7 @@ class Needles:
         """`places`: line, group, start and end of the line; sorted. One loop, for it runs over a tenth of all lines."""
         held: dict[int, list[int]] = {}
         unusual: dict[int, list[int]] = {}
-        others, last, odd, low = self._others, -1, -1, b""
+        asked, last, odd, low = self._asked, -1, -1, b""
         for line, group, start, end in places:
             if group == UNUSUAL_GROUP:
                 odd = line
@@ -180,14 +223,10 @@ class Needles:
                 continue
             if line != last:
                 last, low = line, data[start:end].tobytes().lower()
-            for number, rest in others[group]:
-                for each in rest:
-                    if each not in low:
-                        break
-                else:
-                    proof = self.needles[number].proof
-                    if proof is None or proof(low):
-                        held.setdefault(line, []).append(number)
+            for number in asked[group].held(low):
+                proof = self.needles[number].proof
+                if proof is None or proof(low):
+                    held.setdefault(line, []).append(number)
         found = {line: frozenset(numbers) for line, numbers in held.items()}
         for line, (start, end, *groups) in unusual.items():
             if numbers := self._in_spellings(groups, data[start:end].tobytes()):

@@ -52,8 +52,15 @@ class _OtherPage:
     extension: re.Pattern[bytes]
 
     def __call__(self, low: bytes) -> bool:
-        words = (word for word in _SEPARATORS.split(low) if self.bare in word)
-        return any(self.extension.search(word) and self._is_other(word) for word in words)
+        end = 0
+        while (at := low.find(self.bare, end)) >= 0:
+            start = 1 + max(low.rfind(separator, 0, at) for separator in (b" ", b",", b'"', b"?"))
+            found = _SEPARATORS.search(low, at)
+            end = found.start() if found is not None else len(low)
+            word = low[start:end]
+            if self._is_other(word) and self.extension.search(word):
+                return True
+        return False
 
     def _is_other(self, word: bytes) -> bool:
         address = _ADDRESS.match(word)

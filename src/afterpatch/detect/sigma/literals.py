@@ -43,6 +43,10 @@ _RUNS = {
 
 _WORDS = re.compile(r"[a-z0-9_]+")
 
+_DATE = re.compile(r"20\d\d")  # of the row: on every line
+_NUMBER = re.compile(r"20\d\d-\d\d(?:-\d\d)?|\d{1,4}")
+NUMBER_SHARES = {1: 1.0, 2: 0.8, 3: 0.1, 4: 0.02}  # digits -> share of lines: times, addresses, counters
+
 _CUT = re.compile(r"[^A-Za-z0-9_./=~:-]+|/{2,}")
 _TURNED = re.compile(rb"[/\\]+")
 _UNUSUAL = re.compile(UNUSUAL)
@@ -81,13 +85,17 @@ def _is_long(part: str) -> bool:
 def spellings(line: bytes) -> tuple[bytes, ...]:
     """The line in lower case, and for an unusual one also decoded once and twice with plain slashes."""
     low = line.lower()
-    if _UNUSUAL.search(line) is None:
-        return (low,)
+    return (low,) if _UNUSUAL.search(line) is None else (low, *respellings(line))
+
+
+def respellings(line: bytes) -> tuple[bytes, ...]:
+    """The other spellings of an unusual line, or of one of its words; in lower case."""
     text = line[:MAX_LINE].decode("utf-8", "replace")
     once = decode_once(text)
     found = (text, once, decode_once(once))
     plain = (_with_plain_slashes(each.encode("utf-8", "replace").lower()) for each in found)
-    return tuple(dict.fromkeys((low, *plain)))
+    low = line.lower()
+    return tuple(each for each in dict.fromkeys(plain) if each != low)
 
 
 def _with_plain_slashes(text: bytes) -> bytes:
@@ -119,6 +127,8 @@ class _Chooser:
         known = self.worths.get(literal)
         if known is None:
             text = literal.decode("ascii")
+            if _NUMBER.fullmatch(text):
+                return len(text) / 100
             rare = [run for run in _WORDS.findall(text) if run not in self.common]
             words = _WORDS.findall(text)
             beside = (2.0 if rare else 0.4) * min(2, max(0, len(words) - 1)) + (0.5 if text != "".join(words) else 0.0)
@@ -130,6 +140,8 @@ class _Chooser:
         """A guess at the share of lines that hold a literal: 0.2 for common words, a tenth of it every 2.5 letters."""
         if literal == b"$":
             return LESS_COMMON_SHARE / 2
+        if _NUMBER.fullmatch(text := literal.decode("ascii")):
+            return EVERYWHERE_SHARE if _DATE.match(text) else NUMBER_SHARES[len(text)]
         worth = self.worth(literal)
         words = _WORDS.findall(literal.decode("ascii"))
         if words and all(word in _words("everywhere") for word in words):
