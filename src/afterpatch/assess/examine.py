@@ -37,6 +37,7 @@ from afterpatch.assess.links import (
 )
 from afterpatch.assess.options import Options
 from afterpatch.assess.questions import answers, ask, asked_time, end_of_evidence
+from afterpatch.assess.readings import latest_build
 from afterpatch.assess.server import Server
 from afterpatch.assess.states import detection_states
 from afterpatch.assess.tampering import tampering_findings
@@ -97,11 +98,11 @@ def _server(number: int, server: Server, gathered: Gathered, options: Options) -
     coverage = server_coverage(server, gathered)
     setup = {index: runs for each in gathered.configuration.values() for index, runs in each.setup_runs.items()}
     last_row = end_of_evidence(coverage)
-    seen = server_exposure(server, gathered.scans, setup, gathered.machine, gathered.hashes, last_row)
+    seen = server_exposure(server, gathered.scans, gathered.readings[number], setup, gathered.machine, gathered.hashes, last_row)
     gathered.notices += seen.notices
     build, precision, product = _product(seen, server)
     by_kind = {each.artifact: each for each in coverage}
-    facts = facts_of(server, gathered.configuration, gathered.scans)
+    facts = facts_of(server, gathered.configuration, latest_build(gathered.readings[number]))
     hits, findings, doors = _findings(number, server, gathered, facts, options, by_kind)
     chains = with_overlaps(build_chains(hits, same_hands(hits, doors)), findings)
     asked = ask(by_kind, seen.windows, product, options)

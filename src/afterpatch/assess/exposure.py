@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -116,12 +116,14 @@ def _proved(latest: Reading | None) -> Build | None:
 def server_exposure(
     server: Server,
     scans: Mapping[int, LogScan],
+    of_logs: Iterable[Reading],
     setup: Mapping[int, Sequence[SetupRun]],
     machine: Machine,
     hashes: Mapping[int, str],
     end: datetime | None,
 ) -> ServerExposure:
-    """Everything about builds and configuration. `setup`: artifact index -> runs; `end`: the last row of any log."""
+    """Everything about builds and configuration. `of_logs`: the builds that its logs name; `setup`: artifact index -> runs;
+    `end`: the last row of any log."""
     clock = _Clock(end)
     end = end or max((each.modified for each in server.artifacts if each.modified is not None), default=None)
     notices: list[Notice] = []
@@ -129,7 +131,7 @@ def server_exposure(
     notices += [Notice(server.name, "", f"notice.setup-other-server: {name}") for name in others]
     copies = list(_iis_copies(server, clock, notices))
     dated_copies = [(one.path, one.config, one.modified or end) for one, _order in copies]
-    history = server_history(server, scans, runs, machine, dated_copies, hashes, end)
+    history = server_history(server, scans, of_logs, runs, machine, dated_copies, hashes, end)
     views = _views(server, scans, machine, copies, clock, end, notices)
     build = _proved(history.latest)
     changes = [

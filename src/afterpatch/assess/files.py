@@ -11,7 +11,6 @@ from typing import Any
 
 from afterpatch.assess.configuration import RootConfiguration, install_hints
 from afterpatch.assess.options import Options
-from afterpatch.assess.readings import latest_build
 from afterpatch.assess.server import Server, install_path
 from afterpatch.detect.files.compiled import temp_application, trace_of
 from afterpatch.detect.files.driver import analyse_file, analyse_server, as_finding
@@ -135,8 +134,8 @@ def first_uses(server: Server, scans: Mapping[int, LogScan]) -> dict[str, dateti
     return found
 
 
-def facts_of(server: Server, configuration: Mapping[str, RootConfiguration], scans: Mapping[int, LogScan]) -> Facts:
-    """What the checks may know of a server."""
+def facts_of(server: Server, configuration: Mapping[str, RootConfiguration], build: str) -> Facts:
+    """What the checks may know of a server. `build`: the last that its logs name."""
     folders: dict[str, str] = {}
     hints: list[str] = []
     temp: list[str] = []
@@ -148,7 +147,7 @@ def facts_of(server: Server, configuration: Mapping[str, RootConfiguration], sca
     return Facts(
         install_path=install_path(server.artifacts, hints),
         web_roots={url: path for url, path in folders.items() if not url.startswith("back:")},
-        build=latest_build(server, scans),
+        build=build,
         temp_folders=tuple(temp),
     )
 
@@ -166,13 +165,14 @@ def scan_files(
     servers: Sequence[Server],
     configuration: Mapping[str, RootConfiguration],
     scans: Mapping[int, LogScan],
+    builds: Sequence[str],
     options: Options,
     matcher: Matcher,
     *,
     jobs: int,
     progress: Any,
 ) -> FileResults:
-    """Runs the file checks over every server."""
+    """Runs the file checks over every server. `builds`: for each, the last that its logs name."""
     results = FileResults()
     rules = None
     if any(is_looked_at(artifact) for server in servers for artifact in server.artifacts):
@@ -182,7 +182,7 @@ def scan_files(
     copies = copies_of(artifact for server in servers for artifact in server.artifacts)
     contexts = [
         FileContext(
-            facts=facts_of(server, configuration, scans),
+            facts=facts_of(server, configuration, build),
             baseline=baseline(),
             indicators=matcher,
             inventory=Inventory.of(artifact.path for artifact in server.artifacts),
@@ -192,7 +192,7 @@ def scan_files(
             first_uses=first_uses(server, scans),
             folder_times=folder_times(server.artifacts, baseline()),
         )
-        for server in servers
+        for server, build in zip(servers, builds, strict=True)
     ]
     found = scan_artifacts([server.artifacts for server in servers], contexts, jobs=jobs, progress=progress)
     found.notices[:0] = results.notices

@@ -23,6 +23,7 @@ from afterpatch.parsers.formats import kinds
 if TYPE_CHECKING:
     from afterpatch.assess.files import FileResults
     from afterpatch.assess.server import Server
+    from afterpatch.exposure import Reading
 
 LOG_KINDS = frozenset(kinds())
 UNREAD_KINDS = ("registry-hive",)
@@ -40,13 +41,14 @@ class Progress:
 
 @dataclass(slots=True)
 class Gathered:
-    """All that was read, before anything is concluded."""
+    """All that was read, before anything is concluded. `readings`: the builds that the logs of each server name."""
 
     collection: Collection
     configuration: dict[str, RootConfiguration]
     loaded: Loaded
     scans: dict[int, LogScan]
     servers: list[Server]
+    readings: list[list[Reading]]
     files: FileResults
     notices: list[Notice] = field(default_factory=list)
     hashes: dict[int, str] = field(default_factory=dict)
@@ -73,6 +75,7 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
     # What looks at files is imported while the logs are read, not before.
     from afterpatch.assess.doubles import drop_doubles
     from afterpatch.assess.files import FileResults, scan_files
+    from afterpatch.assess.readings import latest_build, log_readings
     from afterpatch.assess.server import split_servers
 
     hints = {root.key: root.host_hint for root in collection.roots}
@@ -81,15 +84,21 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
     read = {index: scan.sha256 for index, scan in scanned.scans.items() if scan.sha256}
     doubles = drop_doubles(servers, scanned.scans)
     notices += doubles.notices
+    readings = [log_readings(server.artifacts, scanned.scans) for server in servers]
     files = FileResults()
     if not scanned.interrupted:
-        files = scan_files(servers, configuration, scanned.scans, options, loaded.matcher, jobs=jobs, progress=progress)
+        builds = [latest_build(of_logs) for of_logs in readings]
+        files = scan_files(
+            servers, configuration, scanned.scans, builds, options, loaded.matcher, jobs=jobs, progress=progress
+        )
     notices += [*_log_notices(collection.artifacts, scanned.scans), *_died(collection.artifacts, scanned.died)]
     machine = read_machine(collection.artifacts) if not scanned.interrupted else Machine()
     notices += [*files.notices, *machine.notices, *_unread(collection.artifacts)]
     hashes = read | doubles.hashes | files.hashes
     interrupted = scanned.interrupted or files.interrupted
-    return Gathered(collection, configuration, loaded, scanned.scans, servers, files, notices, hashes, interrupted, machine)
+    return Gathered(
+        collection, configuration, loaded, scanned.scans, servers, readings, files, notices, hashes, interrupted, machine
+    )
 
 
 def _scan(

@@ -164,21 +164,23 @@ def own_setup(server: Server, runs: SetupRuns) -> tuple[list[tuple[str, SetupRun
 def server_history(
     server: Server,
     scans: Mapping[int, LogScan],
+    of_logs: Iterable[Reading],
     setup: SetupRuns,
     machine: Machine,
     copies: Iterable[tuple[str, IisConfig, datetime | None]],
     hashes: Mapping[int, str],
     end: datetime | None,
 ) -> BuildHistory:
-    """The build history of a server from all of its evidence; `end` is the time of what has no time of its own."""
-    found = [*log_readings(server.artifacts, scans), *from_setup(setup), *machine_readings(server.artifacts, machine)]
+    """The build history of a server from all of its evidence. `of_logs`: see `log_readings`; `end` is the time of what has
+    no time of its own."""
+    found = [*of_logs, *from_setup(setup), *machine_readings(server.artifacts, machine)]
     found += [*file_readings(server.artifacts, machine, hashes, end), *iis_readings(copies)]
     near = max(found).build if found else None
     found += from_installs(events_of(server.artifacts, scans), near)
     return build_history(found, installed_at(setup))
 
 
-def latest_build(server: Server, scans: Mapping[int, LogScan]) -> str:
+def latest_build(of_logs: Sequence[Reading]) -> str:
     """The last build that logs name, "" where none does."""
-    last = build_history(log_readings(server.artifacts, scans)).latest
+    last = build_history(of_logs).latest
     return str(last.build) if last is not None else ""

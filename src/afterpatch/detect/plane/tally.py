@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAX_SAMPLES = 6
 MAX_SEEN = 16
@@ -277,3 +278,21 @@ class LogScan:
     columns: tuple[str, ...] = ()  # column list in force at the end
     channels: dict[str, ChannelUse] = field(default_factory=dict)  # of event logs
     judged: int = 0  # candidate lines that were parsed
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], LogScan], tuple[dict[str, Any]]]:
+        """What is sent from a worker: only what differs from the start. Most of a quiet log's twenty containers are
+        empty, and there are thousands of logs."""
+        filled = {name: value for name in _FIELDS if (value := getattr(self, name)) or not isinstance(value, _CONTAINERS)}
+        return _received, (filled,)
+
+
+_CONTAINERS = (dict, list, set)  # a Counter is a dict
+_FIELDS = tuple(each.name for each in fields(LogScan))
+_EMPTY = LogScan(0)  # its containers are shared by all scans that came from workers: those are read, never added to
+
+
+def _received(filled: dict[str, Any]) -> LogScan:
+    scan = LogScan.__new__(LogScan)
+    for name in _FIELDS:
+        setattr(scan, name, filled[name] if name in filled else getattr(_EMPTY, name))
+    return scan
