@@ -25,7 +25,8 @@ WORDS = st.lists(
     st.sampled_from(
         [
             "/owa/auth/x", "%2fowa%2fauth%2fx", "/owa//auth/x", "shell%2easpx", "shell%252easpx", "s%68ell.aspx",
-            "autod%69scover", "DOMAIN\\admin", "https%3a%2f%2fmail", "%75", "%", "a//b", "%u0070owershell", '"', ",", "-", "?", "%20", "%2c",
+            "autod%69scover",
+            "DOMAIN\\admin", "https%3a%2f%2fmail", "%75", "%", "a//b", "%u0070owershell", '"', ",", "-", "?", "%20", "%2c",
         ]
     ),
     max_size=8,
