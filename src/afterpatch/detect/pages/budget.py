@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 MAX_STEPS = 100_000
 MAX_FOLDED = 6_000_000
 MAX_CODE = 250_000
+MAX_PHP = 600_000  # our own reader takes any text at the same speed; its tokens are counted besides
 MAX_LAYERS = 6
 MAX_CONSTANT = 600_000
 

@@ -44,6 +44,10 @@ _SQL_SHELL = re.compile(
     r"\b(?:xp_cmdshell|sp_oacreate|sp_oamethod|xp_regwrite|sys_exec|sys_eval|into\s+(?:dump|out)file|create\s+assembly|dbms_scheduler)\b",
     re.IGNORECASE,
 )
+# Where a system keeps its accounts: no page's business.
+_ACCOUNTS = re.compile(
+    r"^/etc/(?:master\.)?(?:passwd|shadow)\b|[\\/]config[\\/]sam\b|[\\/]repair[\\/]sam\b|ntds\.dit$", re.IGNORECASE
+)
 _STREAMS = ("inputstream", "postedfile", "filecontent", "getbufferedinputstream", "getbufferlessinputstream", "getinputstream")
 _AUTORUN = re.compile(r"currentversion\\+(?:run|policies|winlogon|image file)|\\services\\", re.IGNORECASE)
 # Code in a constant, of a language that is not read here, which starts programs.
@@ -51,6 +55,7 @@ _RUNS_PROGRAM = re.compile(
     r"getRuntime\s{0,4}\(|ProcessBuilder|WScript\.Shell|Diagnostics\.Process|shell_exec|Runtime\.exec|child_process"
 )
 _REMOTE = ("php://input", "php://filter", "data:", "http://", "https://", "ftp://", "expect://", "\\\\", "phar://", "zip://")
+_PACKED = 300  # characters of a constant that a function nobody can name is called with
 _PRELOADS = ("ld_preload", "gconv_path", "ld_library_path", "ld_audit")
 # What makes a server run more than it should: other extensions as scripts, a script in front of every page.
 _SETTINGS = re.compile(
@@ -184,10 +189,12 @@ def _folder(event: Event) -> str:
 
 
 def _read(event: Event) -> str:
-    if all(trace.source.lower().endswith(_STREAMS) for trace in role(event, "path").all_traces()):
+    path = role(event, "path")
+    if path.text is not None and _ACCOUNTS.search(path.text):
+        return "high"
+    if all(trace.source.lower().endswith(_STREAMS) for trace in path.all_traces()):
         return "info"  # not a file: what was sent
-    control = path_control(role(event, "path"))
-    return {"whole": "medium", "site": "medium", "name": "medium", "part": "low"}.get(control, "info")
+    return {"whole": "medium", "site": "medium", "name": "medium", "part": "low"}.get(path_control(path), "info")
 
 
 def _delete(event: Event) -> str:
@@ -255,7 +262,8 @@ def _dynamic(event: Event) -> str:
     if kinds(name.all_traces()) & {"undefined", "session"} and given:
         return "high"
     if BUILT in name.marks and not name.known:
-        return "high" if given or BUILT in data.marks else "medium"
+        packed = len(data.text or "") >= _PACKED
+        return "high" if given or BUILT in data.marks or packed else "medium"
     return "low"
 
 

@@ -35,6 +35,12 @@ _PROGRAMS = (
     ("4D5A90", "windows"),
     ("0x4d5a", "windows"),
     ("f0VMR", "linux"),
+    ("IyEvdXNyL2J", "script"),
+    ("IyEvYmluL", "script"),
+    ("#!/usr/bin/", "script"),
+    ("#!/bin/", "script"),
+    ("I2luY2x1ZG", "source"),
+    ("#include <", "source"),
     ("AAEAAAD/////", "net-objects"),
     ("rO0AB", "java-objects"),
 )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from afterpatch.detect.pages import ir
-from afterpatch.detect.pages.budget import MAX_CODE, Budget
+from afterpatch.detect.pages.budget import MAX_CODE, MAX_PHP, Budget
 from afterpatch.detect.pages.calls import CallMachine
 from afterpatch.detect.pages.catalogue import catalogue
 from afterpatch.detect.pages.control import PageFacts
@@ -187,7 +187,7 @@ def _programs(found: Findings, parts: list[Unit], named: str = "") -> list[ir.Pr
             found.languages.append(unit.language)
         if unit.language == "csharp" and not reaches:
             continue
-        code = _bounded(found, code)
+        code = _bounded(found, code, MAX_CODE if unit.language != "php" else MAX_PHP)
         if unit.members and unit.language == "csharp" and not re.search(r"^\s*(?:namespace|public\s+class|class)\b", code, re.M):
             code = "class __page {" + code + "\n}"
         program = read_code(code, unit.language)
@@ -201,20 +201,20 @@ def _programs(found: Findings, parts: list[Unit], named: str = "") -> list[ir.Pr
     return programs
 
 
-def _bounded(found: Findings, code: str) -> str:
+def _bounded(found: Findings, code: str, limit: int) -> str:
     """Code of a size that can be parsed: of more, the start and what stands around telling words."""
-    if len(code) <= MAX_CODE:
+    if len(code) <= limit:
         return code
     found.budget.exhausted("code")
-    pieces = [code[: MAX_CODE // 2]]
-    last = MAX_CODE // 2
+    pieces = [code[: limit // 2]]
+    last = limit // 2
     for match in _TELLING.finditer(code, last):
         if match.start() < last:
             continue
         start = max(last, match.start() - 2000)
         last = match.end() + 6000
         pieces.append(code[start:last])
-        if len(pieces) > MAX_CODE // 16_000:
+        if len(pieces) > limit // 16_000:
             break
     return "\n".join(pieces)
 

@@ -134,6 +134,13 @@ def _chunks(args: Sequence[Any]) -> list[str]:
     return [text[place : place + size] for place in range(0, len(text), size)][:4000]
 
 
+def _literal_replace(args: Sequence[Any]) -> str:
+    """A pattern of the old kind that is plain text."""
+    if not re.fullmatch(r"[\w %@#-]{1,80}", as_text(args[0])):
+        raise ValueError("not folded")
+    return bounded_text(as_text(args[2]).replace(as_text(args[0]), as_text(args[1])))
+
+
 def _never() -> Any:
     raise ValueError("not folded")
 
@@ -208,6 +215,8 @@ PHP_FUNCTIONS: dict[str, Fold] = {
         as_text(a[0]).replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
     ),
     "preg_replace": lambda _o, a: _preg_replace(a),
+    "ereg_replace": lambda _o, a: _literal_replace(a),
+    "eregi_replace": lambda _o, a: _literal_replace(a),
     "preg_filter": lambda _o, a: _preg_replace(a),
     "nl2br": lambda _o, a: as_text(a[0]),
     "array_values": lambda _o, a: a[0],

@@ -36,6 +36,7 @@ _EVAL_MODIFIER = re.compile(r"^\s*([^\w\s\\])(?:.*)\1?[a-zA-Z]*e[a-zA-Z]*\s*$", 
 _SCHEMES = frozenset(("http", "https", "ftp", "php", "data", "file", "phar", "zip", "glob", "compress.zlib", "compress.bzip2"))
 _LOADED = ("LD_PRELOAD", "GCONV_PATH", "LD_AUDIT", "LD_LIBRARY_PATH")
 _MAIL_OPTIONS = re.compile(r"(?:^|\s)-(?:X|O|C|be\b)")  # options of sendmail that write files or run commands
+_REPLACERS = frozenset(("ereg_replace", "eregi_replace", "str_replace", "str_ireplace"))
 _SPELLERS = DECODERS | {"chr"}
 _OWN_FILES = frozenset(("__file__", "__dir__"))
 
@@ -113,6 +114,8 @@ class PhpMachine(CallMachine):
             name = target.name.lstrip("$")
             self.globals[name] = joined(self.globals.get(name), value)
             return
+        if holder.type in self.owners and (value.traces or value.known):  # what its methods see as `$this->name`
+            self.globals[target.name] = joined(self.globals.get(target.name), value)
         self.set_field(holder, target.name.lower(), value)
 
     def assign(self, node: ir.Assign) -> Value:
@@ -262,6 +265,9 @@ class PhpMachine(CallMachine):
                 self.all_tainted = value.traces[0].through("variable variable", target.line)
             return
         if isinstance(target, ir.Index) and not isinstance(target.target, ir.Name | ir.Member | ir.Index):
+            holder = self.ev(target.target)
+            if holder.type in ("array", "state"):
+                self.store_element(holder, [self.ev(one) for one in target.args], value, target)
             return
         name = target.target.id if isinstance(target, ir.Index) and isinstance(target.target, ir.Name) else ""
         held = self.lookup(name) if name else None
@@ -278,6 +284,12 @@ class PhpMachine(CallMachine):
             value = Value(value.const, join_traces(value.traces, holder.traces), value.type, "", value.fields, value.marks)
         if not keys and holder.fields is not None:
             keys = [Value(const=len(holder.fields))]
+        named = keys[0].text if keys and not keys[0].traces else None
+        if named and holder is self.globals.get("state:$globals"):
+            if len(self.globals) < MAX_FIELDS:
+                held = self.globals.get("$" + named)
+                self.globals["$" + named] = joined(held, value) if self.frame.weak else value
+            return
         super().store_element(holder, keys, value, node)
 
     def called(self, value: Value, arguments: Sequence[Value], node: ir.Call) -> Value:
@@ -358,6 +370,10 @@ class PhpMachine(CallMachine):
         if method in ("call_user_func", "call_user_func_array") and arguments and arguments[0].known and not arguments[0].traces:
             rest = list(arguments[1:]) if method == "call_user_func" else self.unpacked(arguments[1:2])
             return self.dynamic(arguments[0], rest, node, method)
+        if method in _REPLACERS and len(arguments) > 2:
+            filled = self.filled_in(arguments)
+            if filled is not None:
+                return filled
         if method == "array_keys" and arguments and arguments[0].type == "array" and not arguments[0].traces:
             keys = [one for one in (arguments[0].fields or {}) if not one.startswith("?")]
             return Value(type="array", fields={str(place): Value(const=key) for place, key in enumerate(keys)})
@@ -387,6 +403,15 @@ class PhpMachine(CallMachine):
         if method == "chr" and arguments and arguments[0].traces:
             return Value(traces=arguments[0].traces)
         return None
+
+    @staticmethod
+    def filled_in(arguments: Sequence[Value]) -> Value | None:
+        """A known text in which one known word is replaced by something nobody knows: the text, a blank in its place."""
+        old, new, subject = arguments[0].text, arguments[1], arguments[2]
+        plain = old is not None and re.fullmatch(r"[\w %@#-]{2,80}", old) is not None
+        if not plain or new.known or new.traces or subject.text is None or subject.traces:
+            return None
+        return Value(const=subject.text.replace(old or "", "''"), marks=subject.marks)
 
     def made_function(self, arguments: Sequence[Value], node: ir.Node) -> Value:
         """create_function: its parameters and its code are strings."""
@@ -422,11 +447,17 @@ class PhpMachine(CallMachine):
             return self.dynamic(
                 holder.fields.get("callable", Value()), self.unpacked(arguments), node, "ReflectionFunction.invoke"
             )
+        if holder.fields and "?com" in holder.fields and method in ("exec", "run", "shellexecute", "create") and arguments:
+            self.event("process-start", method, node.line, {"command": arguments[0]})
         if method == "registerphpfunctions":
             holder.fields = holder.fields if holder.fields is not None else {}
             holder.fields["?php"] = Value(const=True)
         if holder.fields and "?php" in holder.fields:
             self.calls_from_xml(method, arguments, node)
+        if holder.type == "reflectionmethod" and holder.fields:
+            return self.reflected_method(holder, method, arguments, node)
+        if holder.type == "reflectionclass" and holder.fields and method == "getmethod" and arguments:
+            return Value(type="reflectionmethod", fields={"name": arguments[0]}, traces=arguments[0].traces)
         if holder.type == "reflectionclass" and holder.fields:
             kind = (holder.fields.get("callable", Value()).text or "").lower()
             if method in ("newinstance", "newinstanceargs"):
@@ -436,6 +467,21 @@ class PhpMachine(CallMachine):
             if method == "getconstant" and arguments:
                 return self.globals.get("const:" + (arguments[0].text or "").lower(), Value(marks=frozenset((BUILT,))))
         return None
+
+    def reflected_method(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
+        """ReflectionMethod: its closure, or the call itself."""
+        fields = holder.fields or {}
+        if method == "getclosure":
+            return Value(type="reflectionmethod", fields={**fields, "object": arguments[0] if arguments else Value()})
+        if method not in ("invoke", "invokeargs", "__invoke", "call"):
+            return None
+        target, rest = fields.get("object"), list(arguments)
+        if target is None and rest:
+            target, rest = rest[0], rest[1:]
+        name = fields.get("name", Value())
+        if name.text is None or name.traces:
+            return self.dynamic(name, rest, node, "ReflectionMethod." + method)
+        return self.invoke(target or Value(), name.text, self.unpacked(rest) if method == "invokeargs" else rest, node)
 
     def calls_from_xml(self, method: str, arguments: Sequence[Value], node: ir.Node) -> None:
         """XPath and XSLT that may call PHP's functions."""
@@ -633,7 +679,7 @@ class PhpMachine(CallMachine):
         if kind == "com" and arguments and (arguments[0].text or arguments[0].head).lower().startswith("iis://"):
             self.event("secrets", "new COM IIS", node.line, {"data": arguments[0]})
         if kind == "com" and arguments and arguments[0].text:
-            return Value(type=arguments[0].text.lower().removesuffix(".1"), fields={})
+            return Value(type=arguments[0].text.lower().removesuffix(".1"), fields={"?com": Value(const=True)})
         return self.construct(kind, arguments, node)
 
     def construct(self, kind: str, arguments: Sequence[Value], node: ir.Node) -> Value:

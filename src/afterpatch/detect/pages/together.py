@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from afterpatch.detect.pages.control import PageFacts, controlled, host_chosen, kinds, path_control, role, server_chosen
 from afterpatch.detect.pages.scope import Event
-from afterpatch.detect.pages.value import ANCHORED, NUMBER
+from afterpatch.detect.pages.value import ANCHORED, NUMBER, Value
 from afterpatch.detect.pages.verdict import Flow, at_least
 from afterpatch.model import message
 
@@ -22,6 +22,7 @@ _RAW_CALLS = (
     "connect", "beginconnect", "connectasync", "tcpclient", "socket", "inetsocketaddress", "fsockopen", "pfsockopen",
     "stream_socket_client", "socket_connect",
 )  # fmt: skip
+_LISTING = frozenset(("each element", "explode", "split", "preg_split", "[...]"))
 _STARTERS = frozenset(("system", "exec", "shell_exec", "passthru", "popen", "proc_open", "pcntl_exec"))
 _APPLICATION = re.compile(r"(?:^|[\\/])(?:wp-(?:load|config|blog-header)|configuration)\.php$", re.IGNORECASE)
 
@@ -164,14 +165,24 @@ def _style_sheet(seen: Seen) -> str:
     return "high" if seen.facts.script_platform and "xslt-script" in seen.controlled else ""
 
 
+def _from_a_list(value: Value) -> bool:
+    """Whether a value is one of several that came together."""
+    return any(step in _LISTING for trace in value.all_traces() for step, _line in trace.steps)
+
+
 def _mailer(seen: Seen) -> str:
     """Mail with the client's text to whom the client says: of a list, or through a server it names, or from whom it says."""
     sent = list(seen.of("mail"))
     to = [role(one, "to") for one in sent if controlled(role(one, "to"))]
+    lists = [one for one in sent if _from_a_list(role(one, "to"))]
+    undeclared = any(
+        all("undefined" in kinds(role(one, name).all_traces()) for name in ("to", "content")) for one in lists
+    )  # register_globals
+    if undeclared and seen.facts.script_platform:
+        return "high"
     if not to or not any(controlled(role(one, "content")) for one in sent):
         return ""
-    listed = any(step == "each element" for one in to for trace in one.all_traces() for step, _line in trace.steps)
-    if listed or seen.facts.script_platform or any(host_chosen(role(one, "host")) for one in sent):
+    if lists or seen.facts.script_platform or any(host_chosen(role(one, "host")) for one in sent):
         return "high"
     return ""
 
@@ -186,7 +197,12 @@ def _impersonates(seen: Seen) -> str:
 
 
 def _application_account(seen: Seen) -> str:
-    """Accounts of an application whose start-up file the page includes by itself: no plug-in, a door beside it."""
+    """Accounts of an application whose start-up file the page includes by itself (no plug-in, a door beside it), and
+    administrators by the client's name and password."""
+    made = list(seen.of("account"))
+    takes = any(one.traces() for one in made if one.call.lower().startswith("wp_"))
+    if takes and any("administrator" in (value.text or "").lower() for one in made for value in one.roles.values()):
+        return "high"
     included = any(_APPLICATION.search((role(one, "path").text or role(one, "path").tail).strip()) for one in seen.of("include"))
     return "high" if included and "account" in seen.present else ""
 
