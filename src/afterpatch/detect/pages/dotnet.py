@@ -171,6 +171,8 @@ class DotNetMachine(CallMachine):
         kind = next((self.tables.returns[key] for key in keys if key in self.tables.returns), "")
         if self.tables.has("fetchers", *keys):
             return Value(traces=(Trace("download", spell(node), node.line),))
+        if self.tables.has("file_readers", *keys) and not target.traces:
+            return Value(traces=(Trace("file", spell(node), node.line),))
         if lower in OWN_MEMBERS:
             return own_place(f"own.{lower}")
         path = f"{target.path}.{lower}" if target.path else ""
@@ -219,6 +221,9 @@ class DotNetMachine(CallMachine):
             return Value(type="requestdata", traces=super().element(holder, keys, node).traces)
         if holder.type == "methodinfo" and holder.fields:
             return holder
+        if self.tables.has("rows", holder.type) and not holder.traces:
+            label = keys[0].text if keys else None
+            return Value(traces=(Trace("database", f"column {label or '...'}"[:80], node.line),))
         if holder.type == "httpfile":
             return Value(type="httpfile", traces=super().element(holder, keys, node).traces)
         return super().element(holder, keys, node)
@@ -238,6 +243,9 @@ class DotNetMachine(CallMachine):
         lower = target.id.lower()
         if self.lookup(target.id) is None and (self.tables.has("request_names", lower) or self.tables.has("stores", lower)):
             return self.element(self.name(target), [self.ev(one) for one in node.args], node)
+        held = self.lookup(target.id)
+        if held is not None and self.tables.has("rows", held.type):
+            return self.element(held, [self.ev(one) for one in node.args], node)
         return super().call_name(node, target)
 
     def special(self, holder: Value, method: str, arguments: Sequence[Value], node: ir.Node) -> Value | None:
@@ -247,9 +255,11 @@ class DotNetMachine(CallMachine):
             return self.element(Value(type="httprequest"), arguments, node)
         if self.tables.has("stores", method) and arguments and not holder.known and not holder.traces and holder.type != "state":
             return self.element(self.state(method), arguments, node)
+        if self.tables.has("rows", holder.type) and method in ("fields", "item", "collect", "getrows", "getstring"):
+            return self.element(holder, arguments, node)
         if holder.type == "state":
             return self.state_call(holder, method, arguments, node)
-        if method in ("createobject", "getobject") or (method == "activexobject"):
+        if method in ("createobject", "getobject", "bindtomoniker") or (method == "activexobject"):
             return self.create(arguments, node)
         if method in ("eval", "function") and not holder.type and (holder.path in ("", "this", "window", "globalthis")):
             return self.evaluate(method, arguments, node)
@@ -575,6 +585,19 @@ class DotNetMachine(CallMachine):
             return Value(type=node.type or "array[]")  # of a size nobody knows
         fields = {str(position): item for position, item in enumerate(items[:4000])}
         return Value(type=node.type or "array[]", fields=fields)
+
+    def own_member(self, target: ir.Member, value: Value) -> None:
+        super().own_member(target, value)
+        self.set_property(target.name, value)
+
+    def store_name(self, name: str, value: Value) -> None:
+        super().store_name(name, value)
+        self.set_property(name, value)
+
+    def set_property(self, name: str, value: Value) -> None:
+        """A property of the page's own: its setter runs."""
+        if value.traces and "set:" + name.lower() in self.functions:
+            self.own("set:" + name.lower(), [value])
 
     def assigned(self, target: ir.Member, holder: Value, value: Value) -> None:
         method = target.name.lower()

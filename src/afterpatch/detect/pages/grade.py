@@ -78,7 +78,7 @@ def _code(event: Event) -> str:
         return "high"  # no application asks for the full rights of eval
     if code.text is not None and _RUNS_PROGRAM.search(code.text):
         return "high"
-    if {BUILT, DECODED} & code.marks or found & {"session", "undefined", "file"}:
+    if {BUILT, DECODED} & code.marks or found & {"session", "undefined", "file", "database"}:
         return "high"
     return "low" if code.known else "medium"
 
@@ -120,7 +120,7 @@ def _reflection(event: Event) -> str:
 
 
 def _deserialise(event: Event) -> str:
-    if event.call.lower().endswith(("deserializeobject", "populateobject")) and "settings" not in event.roles:
+    if event.call.lower().endswith(("deserializeobject", "populateobject")) and not {"settings", "typed"} & event.roles.keys():
         return "info"  # without settings that let the text name its types it builds data only
     return "high" if "client" in kinds(event.traces()) else "low"
 
@@ -241,7 +241,7 @@ def _include(event: Event) -> str:
     if path.path == "upload.content":
         return "critical"
     text = (path.text or path.head).lower().strip()
-    if text.startswith(_REMOTE) or text.endswith(_NOT_CODE):
+    if text.startswith(_REMOTE) or "php://input" in text or text.endswith(_NOT_CODE):
         return "high"
     if "download" in kinds(path.all_traces()):
         return "high"

@@ -283,7 +283,7 @@ class Machine(Memory):
     def expression(self, node: ir.Node) -> Value:
         match node:
             case ir.Lit():
-                if isinstance(node.value, str) and len(node.value) > 30:
+                if isinstance(node.value, str) and len(node.value) > 20:
                     self.look_at(node.value, node.line)
                 return Value(const=node.value)
             case ir.Name():
@@ -411,7 +411,7 @@ class Machine(Memory):
             return Value(traces=self.gathered(arguments, function.name, function.line))
         key = (id(function), tuple(self.fingerprint(value) for value in arguments))
         if key in self.memory:
-            result, self.given_back = self.memory[key]
+            result, self.given_back, _arguments = self.memory[key]
             return result
         self.entered.add(id(function))
         frame = Frame(function=function)
@@ -438,7 +438,7 @@ class Machine(Memory):
             if name in function.byref
         }
         if len(self.memory) < 5000:
-            self.memory[key] = (result, self.given_back)
+            self.memory[key] = (result, self.given_back, arguments)  # kept, so that no other object gets their identity
         return result
 
     def result(self, function: ir.Function, frame: Frame) -> Value:

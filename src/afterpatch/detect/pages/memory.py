@@ -28,7 +28,7 @@ class Memory:
         self.notes: set[str] = set()
         self.depth = 0
         self.active: list[int] = []
-        self.memory: dict[Any, tuple[Value, dict[int, Value]]] = {}
+        self.memory: dict[Any, tuple[Value, dict[int, Value], Sequence[Value]]] = {}
         self.given_back: dict[int, Value] = {}  # by position: what the last call left in parameters passed by reference
         self.entered: set[int] = set()
         self.all_tainted: Trace | None = None

@@ -36,6 +36,8 @@ _EVAL_MODIFIER = re.compile(r"^\s*([^\w\s\\])(?:.*)\1?[a-zA-Z]*e[a-zA-Z]*\s*$", 
 _SCHEMES = frozenset(("http", "https", "ftp", "php", "data", "file", "phar", "zip", "glob", "compress.zlib", "compress.bzip2"))
 _LOADED = ("LD_PRELOAD", "GCONV_PATH", "LD_AUDIT", "LD_LIBRARY_PATH")
 _MAIL_OPTIONS = re.compile(r"(?:^|\s)-(?:X|O|C|be\b)")  # options of sendmail that write files or run commands
+MAX_CHOICE = 16
+_INCLUDING = frozenset(("auto_prepend_file", "auto_append_file", "include_path"))
 _REPLACERS = frozenset(("ereg_replace", "eregi_replace", "str_replace", "str_ireplace"))
 _SPELLERS = DECODERS | {"chr"}
 _OWN_FILES = frozenset(("__file__", "__dir__"))
@@ -306,6 +308,11 @@ class PhpMachine(CallMachine):
     def dynamic(self, value: Value, arguments: Sequence[Value], node: ir.Node, call: str) -> Value:
         if isinstance(value.function, ir.Function):
             return self.apply(value.function, arguments)
+        if value.type == "choice":
+            result: Value | None = None
+            for one in (value.fields or {}).values():
+                result = joined(result, self.dynamic(one, arguments, node, call))
+            return result or Value()
         named = self.method_pair(value)
         if named is not None:
             return self.own(named, arguments)
@@ -374,6 +381,11 @@ class PhpMachine(CallMachine):
             filled = self.filled_in(arguments)
             if filled is not None:
                 return filled
+        if method == "ini_set" and len(arguments) > 1 and (arguments[0].text or "").lower() in _INCLUDING:
+            self.event("include", "ini_set", node.line, {"path": arguments[1]})
+        if method == "array_flip" and arguments and self.plain(arguments[0]):
+            flipped = {one.text.lower(): Value(const=key) for key, one in (arguments[0].fields or {}).items() if one.text}
+            return Value(type="array", fields=flipped)
         if method == "array_keys" and arguments and arguments[0].type == "array" and not arguments[0].traces:
             keys = [one for one in (arguments[0].fields or {}) if not one.startswith("?")]
             return Value(type="array", fields={str(place): Value(const=key) for place, key in enumerate(keys)})
@@ -657,6 +669,8 @@ class PhpMachine(CallMachine):
             trace = holder.traces[0] if holder.traces else None
             if trace is not None and not trace.steps:
                 return Value(type="requestdata", traces=(Trace("client", f"{trace.source}[{key.text!r}]"[:80], node.line),))
+        if not key.known and holder.type == "array" and 0 < len(holder.fields or {}) <= MAX_CHOICE and self.plain(holder):
+            return Value(type="choice", fields=holder.fields)  # one of several constants
         value = super().element(holder, keys, node)
         if not value.known and not value.traces and not value.fields and not value.type and holder.type not in ("array", "state"):
             return Value(

@@ -57,8 +57,12 @@ def _file_manager(seen: Seen) -> str:
 
 
 def _reads_any_file(seen: Seen) -> str:
-    reads = seen.of("file-read", "file-open")
-    return "high" if seen.facts.script_platform and any(path_control(role(one, "path")) == "whole" for one in reads) else ""
+    reads = {"file-read", "file-open"}
+    whole = any(
+        event.kind in reads and at_least(flow.severity, "medium") and path_control(role(event, "path")) == "whole"
+        for event, flow in zip(seen.events, seen.flows, strict=True)
+    )
+    return "high" if whole and (seen.facts.script_platform or not seen.facts.authenticated) else ""
 
 
 def _proxy(seen: Seen) -> str:

@@ -412,6 +412,8 @@ class VbReader(VbExpressions):
 
     def on_property(self) -> ir.Node | None:
         self.next()
+        if self.word("get", "let", "set") and self.peek().kind == "name":
+            return self.script_property()
         line, name = self.token.line, self.name_text(self.next())
         self.skip_line()
         after = self.at
@@ -431,6 +433,21 @@ class VbReader(VbExpressions):
                 self.next()
         self.close("property")
         self.program.functions.append(ir.Function(line, "property:" + name, [], body, (), self.owner))
+        return None
+
+    def script_property(self) -> ir.Node | None:
+        """VBScript's `Property Let name(value)`: one procedure for each direction."""
+        reads = self.next().lower == "get"
+        line, name = self.token.line, self.name_text(self.next())
+        names, types = self.parameters() if self.sign("(") else ([], [])
+        saved, self.depth = self.depth, 1
+        body = self.statements("property")
+        self.depth = saved
+        self.close("property")
+        label = ("property:" if reads else "set:") + name
+        self.program.functions.append(ir.Function(line, label, names, body, types, self.owner))
+        if reads:  # it gives back by its own name
+            self.program.functions.append(ir.Function(line, name, names, body, types, self.owner))
         return None
 
     def on_declare(self) -> ir.Node | None:
