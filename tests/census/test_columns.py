@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from afterpatch.census import CensusOptions, census
 from afterpatch.census.blocks import Source, blocks, sources
+from afterpatch.census.columns import quick
 from afterpatch.census.columns.cells import Shape, cut
 from afterpatch.census.columns.encode import coded, hashes
 from afterpatch.census.columns.pieces import Hosts, column, join, kept, write
@@ -25,7 +26,7 @@ from afterpatch.census.tables import recognise_table
 OLD, FIXED = "15.1.2176.2", "15.1.2176.9"
 KEY = (12345, 67891)
 HEADING = b"ip,version,sector\n"
-PARTS = [b",", b'"', b"\n", b"\r", b"\r\n", b" ", b"a", b"15.1.2176.2", b"192.0.2.1", b'""', b"\xff", b"\xc3\xa4", b"\0", b":"]
+PARTS = [b",", b'"', b"\n", b"\r", b"\r\n", b" ", b"a", b"15.1.2176.2", b"192.0.2.1", b'""', b"\xff", b"\xc3\xa4", b"\0", b":", b"\n192.0.2.1,15.1.2176.9,\"b\"", b"\n192.0.2.2,,", b"-"]
 BYTES = st.lists(st.sampled_from(PARTS), max_size=60).map(b"".join)
 
 
@@ -35,9 +36,11 @@ def numbers(result):
     return result.rows, result.bad_rows, result.hosts, builds, sectors, [(one.reason, one.count) for one in result.notices]
 
 
+@pytest.mark.parametrize("stride", [20, 1 << 20])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BYTES)
-def test_any_bytes_are_read_alike(tmp_path, noise):
+def test_any_bytes_are_read_alike(tmp_path, monkeypatch, stride, noise):
+    monkeypatch.setattr(quick, "_STRIDE", stride)
     path = tmp_path / "in.csv"
     path.write_bytes(HEADING + f"192.0.2.9,{OLD},x\n".encode() + noise)
     found = []

@@ -21,7 +21,10 @@ _SECONDS = re.compile(r"\d{10}\Z", re.ASCII)
 _NETWORK = re.compile(r"(?:ASN?)?[ :]*(\d{1,10})(?:\D|\Z)", re.ASCII | re.IGNORECASE)
 _PLACE = re.compile(r"(?:[a-z][a-z0-9+.-]{0,15}://)?(?:[^/@\s]*@)?(\[[^\]]{2,60}\]|[^/?#]*)", re.ASCII | re.IGNORECASE)
 _BUILD = re.compile(r"(?<![\d.])(?:8|14|15)\.\d{1,2}\.\d{1,5}(?:\.\d{1,5})?(?![\d.]*\d)", re.ASCII)
-_WORDS = re.compile(r"\b(2007|2010|2013|2016|2019|SE)\b(?:.*?\b(CU ?\d{1,2}|SP ?\d|RTM)\b)?", re.ASCII | re.IGNORECASE)
+_WORDS = re.compile(
+    r"\b(2007|2010|2013|2016|2019|SE)\b(?:.*?\b((?:CU|Cumulative Update) ?\d{1,2}|(?:SP|Service Pack) ?\d|RTM)\b)?",
+    re.ASCII | re.IGNORECASE,
+)
 _ORDINARY = re.compile(r"[A-Za-z0-9._-]+\Z", re.ASCII)
 _EXCHANGE = re.compile(r"exchange|outlook|\bowa\b|esmtp mail service", re.IGNORECASE)
 _PORT = re.compile(r":\d{0,5}\Z", re.ASCII)
@@ -109,7 +112,8 @@ def version(text: str) -> str:
 
 
 def _named(product: str, update: str) -> str:
-    wanted = " ".join(update.upper().split()).replace("CU ", "CU")
+    wanted = " ".join(update.upper().split()).replace("CUMULATIVE UPDATE", "CU").replace("SERVICE PACK", "SP")
+    wanted = wanted.replace("CU ", "CU").replace("SP ", "SP")
     for branch in builds.branches().values():
         if branch.product == f"Exchange {product}" and wanted and branch.cu.upper() == wanted:
             return ".".join(str(part) for part in branch.key)
