@@ -26,7 +26,8 @@ from afterpatch.census.tables import recognise_table
 OLD, FIXED = "15.1.2176.2", "15.1.2176.9"
 KEY = (12345, 67891)
 HEADING = b"ip,version,sector\n"
-PARTS = [b",", b'"', b"\n", b"\r", b"\r\n", b" ", b"a", b"15.1.2176.2", b"192.0.2.1", b'""', b"\xff", b"\xc3\xa4", b"\0", b":", b"\n192.0.2.1,15.1.2176.9,\"b\"", b"\n192.0.2.2,,", b"-"]
+PARTS = [b",", b'"', b"\n", b"\r", b"\r\n", b" ", b"a", b"15.1.2176.2", b"192.0.2.1", b'""', b"\xff", b"\xc3\xa4", b"\0", b":"]
+PARTS += [b"\n192.0.2.1,15.1.2176.9,\"b\"", b"\n192.0.2.2,,", b"-"]
 BYTES = st.lists(st.sampled_from(PARTS), max_size=60).map(b"".join)
 
 

@@ -51,7 +51,10 @@ def stored(path):
 @given(rows=st.lists(ROW, min_size=1, max_size=30))
 def test_readings_of_one_host_are_put_together(tmp_path, monkeypatch, small, rows):
     if small:  # part by part, piece by piece, and pairs by sorting
-        for module, name, value in ((merge, "_AT_ONCE", 3), (merge, "_ROWS", 2), (pairs, "_DENSE", 0), (pairs, "_AT_ONCE", 2)):
+        changed = (
+            (merge, "_AT_ONCE", 3), (merge, "_READINGS", 2), (merge, "_ROWS", 2), (pairs, "_DENSE", 0), (pairs, "_AT_ONCE", 2),
+        )  # fmt: skip
+        for module, name, value in changed:
             monkeypatch.setattr(module, name, value)
     for number in range(2):
         with (tmp_path / f"in{number}.csv").open("w", newline="") as stream:

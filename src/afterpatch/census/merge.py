@@ -20,8 +20,10 @@ from afterpatch.census.run import COLUMNS, Flags, Run
 from afterpatch.model import Notice
 
 _AT_ONCE = 1 << 23  # hashes sorted at once: 64 MiB
+_READINGS = 1 << 20  # readings put together at once
 _ROWS = 1 << 17  # rows of a new piece
 _BUCKETS = 22  # bits of a hash that tell quickly which hosts are there once
+_SHIFT = np.uint64(64 - _BUCKETS)
 _COARSE = np.int64(1) << 60  # an exact reading goes before a coarse one
 _NEVER = np.iinfo(np.int64).max
 _TEXTS = ("country", "sector", "owner", "asn", "place", "net")
@@ -60,9 +62,16 @@ def merge_hosts(run: Run, folder: Path) -> list[Notice]:
     parts = -(-sum(piece.rows for piece in run.pieces) // _AT_ONCE) or 1
     for part in range(parts):
         hids = [_of_part(piece.hids(), part, parts) for piece in run.pieces[:pieces]]
-        repeated = repeated_hosts(hids)
-        if len(repeated):
-            several += _merge(run, folder / f"merged-{part}", _readings(run, hids, repeated))
+        repeated, count = repeated_hosts(hids)
+        smaller = -(-count // _READINGS)
+        for number in range(smaller):
+            buckets = np.zeros(1 << _BUCKETS, bool)
+            begin, end = ((number + more) * len(buckets) // smaller for more in (0, 1))
+            chosen = (repeated >> _SHIFT).view(np.int64)
+            buckets[chosen[(chosen >= begin) & (chosen < end)]] = True
+            readings = _readings(run, hids, buckets)
+            if readings is not None:
+                several += _merge(run, folder / f"merged-{part}-{number}", readings)
     return [Notice("", "", "notice.census-several-builds", several)] if several else []
 
 
@@ -74,43 +83,51 @@ def _of_part(hids: Words, part: int, parts: int) -> Words:
     return chosen
 
 
-def repeated_hosts(hids: Sequence[Words]) -> Words:
-    """The hashes that more than one row has, sorted; 0 is none."""
+def repeated_hosts(hids: Sequence[Words]) -> tuple[Words, int]:
+    """The hashes that more than one row has, sorted, and how many rows that are; 0 is none."""
     ordered = np.concatenate(hids)
     middle = len(ordered) // 2
     with ThreadPoolExecutor(2) as pool:  # NumPy sorts without holding Python's lock
         list(pool.map(np.ndarray.sort, (ordered[:middle], ordered[middle:])))
     ordered.sort(kind="stable")  # puts two sorted halves together
-    found: Words = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    hosts: Words = found[found != 0]
-    return hosts
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    again = again[np.searchsorted(again, np.uint64(1)) :]
+    hosts: Words = again[np.flatnonzero(np.diff(again, prepend=np.uint64(0)))]
+    return hosts, len(again) + len(hosts)
 
 
-def _readings(run: Run, hids: Sequence[Words], repeated: Words) -> _Readings:
-    """The readings of these hosts; the rows they are in count no more."""
-    buckets = np.zeros(1 << _BUCKETS, bool)
-    buckets[repeated >> np.uint64(64 - _BUCKETS)] = True
-    found: list[tuple[int, Ints]] = []
-    for place, hashes in enumerate(hids):
-        rows = np.flatnonzero(buckets[hashes >> np.uint64(64 - _BUCKETS)])
-        at = np.minimum(np.searchsorted(repeated, hashes[rows]), len(repeated) - 1)
-        rows = rows[repeated[at] == hashes[rows]]
-        if len(rows):
-            found.append((place, rows))
-            alive = run.alive[place]
-            alive = np.ones(len(hashes), bool) if alive is None else alive
-            alive[rows] = False
-            run.alive[place] = alive
-    joined = np.concatenate([hids[place][rows] for place, rows in found])
-    order = np.argsort(joined, kind="stable")
+def _readings(run: Run, hids: Sequence[Words], buckets: Flags) -> _Readings | None:
+    """The readings of hosts that are there several times and whose hash is in one of the buckets; the rows they are in
+    count no more."""
+    rows = [np.flatnonzero(buckets[hashes >> _SHIFT]) for hashes in hids]
+    joined = np.concatenate([hashes[chosen] for hashes, chosen in zip(hids, rows, strict=True)])
+    if not len(joined):
+        return None
+    places = np.repeat(np.arange(len(rows)), [len(chosen) for chosen in rows])
+    several, order = _several(joined)
+    joined, places, at = joined[several], places[several], np.concatenate(rows)[several]
+    if not len(joined):
+        return None
+    found = [(int(place), at[places == place]) for place in np.unique(places)]
+    for place, chosen in found:
+        alive = run.alive[place]
+        alive = np.ones(len(hids[place]), bool) if alive is None else alive
+        alive[chosen] = False
+        run.alive[place] = alive
     joined = joined[order]
-    columns = _columns(run, found)
-    where = np.repeat([place for place, _rows in found], [len(rows) for _place, rows in found])
-    rows = np.concatenate([rows for _place, rows in found])
-    return _Readings(
-        joined, np.flatnonzero(np.diff(joined, prepend=np.uint64(0))),
-        {name: values[order] for name, values in columns.items()}, (where[order], rows[order]),
-    )  # fmt: skip
+    columns = {name: values[order] for name, values in _columns(run, found).items()}
+    return _Readings(joined, np.flatnonzero(np.diff(joined, prepend=np.uint64(0))), columns, (places[order], at[order]))
+
+
+def _several(hashes: Words) -> tuple[Flags, Ints]:
+    """Which of the hashes are there more than once (0 never is), and the order that sorts these."""
+    order = np.argsort(hashes, kind="stable")
+    ordered = hashes[order]
+    same = np.concatenate(([False], (ordered[1:] == ordered[:-1]) & (ordered[1:] != 0), [False]))
+    order = order[same[1:] | same[:-1]]
+    found = np.zeros(len(hashes), bool)
+    found[order] = True
+    return found, (np.cumsum(found) - 1)[order]
 
 
 def _columns(run: Run, found: Sequence[tuple[int, Ints]]) -> dict[str, Ints]:
@@ -122,7 +139,7 @@ def _columns(run: Run, found: Sequence[tuple[int, Ints]]) -> dict[str, Ints]:
             flags = rows.flags(name)
             numbers[name] = np.zeros(len(rows), np.int64) if flags is None else flags.astype(np.int64)
         for column, names in COLUMNS.items():
-            numbers |= {name: rows.looked_up(name, run.coding(column).maps[name][place]) for name in names}
+            numbers |= {name: rows.looked_up(name, run.coding(column).maps[name][place].astype(np.int32)) for name in names}
         for name, values in numbers.items():
             parts.setdefault(name, []).append(values)
     return {name: np.concatenate(values) for name, values in parts.items()}
@@ -145,7 +162,7 @@ def _merge(run: Run, folder: Path, readings: _Readings) -> int:
         values = np.zeros(int(order.max()) + 1, np.int64)
         values[order] = np.arange(len(order))
         merged[name] = values[readings.most(order[columns[name]])]
-    merged["tag"] = _tags(run.coding("tag"), columns["tag"], readings)
+    merged["tag"] = _tags(run.coding("tag"), columns["tag"], readings, run.key[0])
     flags = {"coarse": columns["coarse"][chosen] & (newest >= 0), "shell": readings.most(columns["shell"])}
     _write(run, folder, readings, merged, flags)
     exact = counts & (columns["coarse"] == 0)
@@ -153,23 +170,26 @@ def _merge(run: Run, folder: Path, readings: _Readings) -> int:
     return int(np.count_nonzero(readings.most(np.where(exact, columns["key"], -1)) > low))
 
 
-def _tags(coding: Coding, numbers: Ints, readings: _Readings) -> Ints:
-    """The tags of all readings of a host, each once, in their order."""
-    given = np.where(numbers == coding.empty, -1, numbers)
-    most = readings.most(given)
-    found = np.where(most < 0, coding.empty, most)
-    least = np.minimum.reduceat(np.where(given < 0, _NEVER, given), readings.starts)
-    ends = np.append(readings.starts[1:], len(numbers))
-    texts: dict[tuple[int, ...], int] = {}
-    new: list[str] = []
-    first = coding.count
-    for host in np.flatnonzero((most >= 0) & (most != least)).tolist():
-        several = tuple(sorted(set(numbers[readings.starts[host] : ends[host]].tolist()) - {coding.empty}))
-        if several not in texts:
-            texts[several] = first + len(new)
-            new.append(";".join(sorted(str(text) for text in coding.values(np.array(several)))))
-        found[host] = texts[several]
-    coding.add(new)
+def _tags(coding: Coding, numbers: Ints, readings: _Readings, seed: int) -> Ints:
+    """The tags of all readings of a host, each once, in their order. Hosts with the same tags are told by a sum of random
+    numbers, one for each tag."""
+    found = np.full(len(readings.starts), coding.empty, np.int64)
+    given = numbers != coding.empty
+    pairs = np.unique(readings.group()[given] * coding.count + numbers[given])
+    hosts, tags = np.divmod(pairs, coding.count)
+    starts = np.flatnonzero(np.diff(hosts, prepend=-1))
+    if not len(starts):
+        return found
+    several = np.diff(starts, append=len(hosts)) > 1
+    found[hosts[starts]] = tags[starts]
+    random = np.random.default_rng(seed).integers(1 << 63, size=coding.count, dtype=np.uint64)
+    sums = np.add.reduceat(random[tags], starts)[several]
+    _distinct, first, inverse = np.unique(sums, return_index=True, return_inverse=True)
+    begins, ends = starts[several][first], np.append(starts[1:], len(hosts))[several][first]
+    texts = [
+        ";".join(sorted(str(text) for text in coding.values(tags[begin:end]))) for begin, end in zip(begins, ends, strict=True)
+    ]
+    found[hosts[starts[several]]] = coding.add(texts) + inverse
     return found
 
 
