@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from afterpatch.assess.files import FileResults, scan_artifacts
-from afterpatch.assess.gather import Progress
 from afterpatch.assess.options import Options
+from afterpatch.assess.progress import Progress
 from afterpatch.assess.scan import ScanResult, context_of, examination_of
 from afterpatch.detect.files.item import FileContext, Inventory
 from afterpatch.detect.files.metadata import load_table
 from afterpatch.detect.files.paths import extensions, file_name, stem_and_extension
 from afterpatch.detect.files.views import text_of
-from afterpatch.detect.plane.run import cores
+from afterpatch.detect.plane.pool import cores
 from afterpatch.evidence import Collection, collect, read_bounded
 from afterpatch.knowledge import web_paths
 from afterpatch.knowledge.baseline import BaselineIndex, baseline

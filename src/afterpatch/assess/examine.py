@@ -19,7 +19,7 @@ from afterpatch.assess.eventlinks import attached
 from afterpatch.assess.exposure import ServerExposure, attempts_of, history_entry, server_exposure
 from afterpatch.assess.files import Found, back_roots, facts_of
 from afterpatch.assess.findings import Findings, Hit, file_identity, merged_pages
-from afterpatch.assess.gather import Gathered, Progress, gather
+from afterpatch.assess.gather import Gathered, gather
 from afterpatch.assess.impact import assess_impact
 from afterpatch.assess.links import (
     companions,
@@ -36,6 +36,7 @@ from afterpatch.assess.links import (
     with_overlaps,
 )
 from afterpatch.assess.options import Options
+from afterpatch.assess.progress import Progress
 from afterpatch.assess.questions import answers, ask, asked_time, end_of_evidence
 from afterpatch.assess.readings import latest_build
 from afterpatch.assess.server import Server

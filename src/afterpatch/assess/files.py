@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from afterpatch.assess.configuration import RootConfiguration, install_hints
 from afterpatch.assess.options import Options
-from afterpatch.assess.server import Server, install_path
 from afterpatch.detect.files.compiled import temp_application, trace_of
 from afterpatch.detect.files.driver import analyse_file, analyse_server, as_finding
 from afterpatch.detect.files.item import CheckFailure, Facts, FileContext, FileFinding, FileItem, Inventory
@@ -19,7 +17,6 @@ from afterpatch.detect.files.paths import is_server_page
 from afterpatch.detect.files.registry import SERVER_DETECTIONS, broken_detections
 from afterpatch.detect.files.times import folder_times
 from afterpatch.detect.plane.pool import run_tasks
-from afterpatch.detect.plane.tally import LogScan
 from afterpatch.detect.yara.compile import compile_rules
 from afterpatch.evidence import open_locator
 from afterpatch.knowledge import own_baseline
@@ -27,6 +24,11 @@ from afterpatch.knowledge.baseline import baseline
 from afterpatch.knowledge.indicators import Matcher
 from afterpatch.knowledge.web_paths import path_key
 from afterpatch.model import Artifact, EvidenceError, Finding, Notice
+
+if TYPE_CHECKING:
+    from afterpatch.assess.configuration import RootConfiguration
+    from afterpatch.assess.server import Server
+    from afterpatch.detect.plane.tally import LogScan
 
 FILE_KINDS = frozenset(
     (
@@ -46,6 +48,7 @@ MAX_CONTENT = 4 << 20
 MAX_COPY = 512 * 1024
 BLOCK = 1 << 20
 BATCH_FILES, BATCH_BYTES = 200, 16 << 20
+PER_FILE = 16 << 10  # what looking at any file costs, in bytes of content
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,10 @@ def first_uses(server: Server, scans: Mapping[int, LogScan]) -> dict[str, dateti
 
 def facts_of(server: Server, configuration: Mapping[str, RootConfiguration], build: str) -> Facts:
     """What the checks may know of a server. `build`: the last that its logs name."""
+    # Files alone (`scan`) need none of these, which load the readers of logs.
+    from afterpatch.assess.configuration import install_hints
+    from afterpatch.assess.server import install_path
+
     folders: dict[str, str] = {}
     hints: list[str] = []
     temp: list[str] = []
@@ -205,7 +212,7 @@ def scan_artifacts(
     """Runs the file checks over groups of artifacts, each with its own context."""
     results = FileResults()
     batches = [batch for number, members in enumerate(groups) for batch in _batches(number, members)]
-    weights = [sum(min(artifact.size, MAX_CONTENT) for artifact in batch.artifacts) + 1 for batch in batches]
+    weights = [sum(min(artifact.size, MAX_CONTENT) + PER_FILE for artifact in batch.artifacts) for batch in batches]
     progress.start("progress.files", sum(weights))
     state = _State(list(contexts))
     outcome: Any = run_tasks(_work, batches, weights, jobs=jobs, state=state, make_state=lambda: state, progress=progress.step)

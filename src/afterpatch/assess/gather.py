@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,11 @@ from afterpatch.assess.configuration import RootConfiguration, log_side, read_co
 from afterpatch.assess.detections import Loaded, load_detections
 from afterpatch.assess.machine import Machine, is_read, read_machine
 from afterpatch.assess.options import Options
+from afterpatch.assess.progress import Progress
 from afterpatch.detect.events import EventPlan, scan_events
 from afterpatch.detect.plane.plan import Plan
-from afterpatch.detect.plane.run import Scanned, cores, scan_logs
+from afterpatch.detect.plane.pool import cores
+from afterpatch.detect.plane.run import Scanned, scan_logs
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.detect.sigma.mapping import EVENT_LOG
 from afterpatch.evidence import Collection, collect, reclassify
@@ -27,16 +29,6 @@ if TYPE_CHECKING:
 
 LOG_KINDS = frozenset(kinds())
 UNREAD_KINDS = ("registry-hive",)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What the command line shows: a stage (message key) with its work in bytes, and what is done of it. `idle` is
-    called once, where other processes read the logs and this one waits."""
-
-    start: Callable[[str, int], None] = lambda _stage, _total: None
-    step: Callable[[int], None] = lambda _done: None
-    idle: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from afterpatch.assess.files import FILE_KINDS, FileResults, copies_of, scan_artifacts
-from afterpatch.assess.gather import Progress
 from afterpatch.assess.options import Options
+from afterpatch.assess.progress import Progress
 from afterpatch.detect.files.item import Facts, FileContext, Inventory
 from afterpatch.detect.files.registry import detections
 from afterpatch.detect.files.times import folder_times
-from afterpatch.detect.plane.run import cores
+from afterpatch.detect.plane.pool import cores
 from afterpatch.detect.yara.compile import compile_rules
 from afterpatch.evidence import Collection, collect
 from afterpatch.knowledge import own_baseline

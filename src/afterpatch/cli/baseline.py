@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from afterpatch import __version__
 from afterpatch.assess.baselines import Checked, Made, check, make
-from afterpatch.assess.gather import Progress
+from afterpatch.assess.progress import Progress
 from afterpatch.cli.examine import options_of
 from afterpatch.cli.main import FOUND, INCOMPLETE, INTERRUPTED, OK
 from afterpatch.cli.output import reaches, refuse_inside, show, write

@@ -62,7 +62,8 @@ def _time(text: str | None, name: str) -> datetime | None:
 
 def run_examine(arguments: argparse.Namespace) -> int:
     """Examines evidence, writes the case, shows the result."""
-    from afterpatch.assess.gather import Progress, gather
+    from afterpatch.assess.gather import gather
+    from afterpatch.assess.progress import Progress
 
     options = options_of(arguments)
     started = datetime.now(UTC)
@@ -85,7 +86,8 @@ def _label(language: str, stage: str) -> str:
 def _while_waiting() -> None:
     """Imports what is needed once the logs are read: other processes read them meanwhile."""
     import afterpatch.assess.examine
-    import afterpatch.assess.files  # noqa: F401 - imported for those who come later
+    import afterpatch.assess.files
+    import afterpatch.detect.pages.page  # noqa: F401 - imported for those who come later
     from afterpatch.report.html import load_templates
 
     load_templates()

@@ -8,8 +8,8 @@ import sys
 from datetime import UTC, datetime
 
 from afterpatch import __version__
-from afterpatch.assess.gather import Progress
 from afterpatch.assess.options import Options
+from afterpatch.assess.progress import Progress
 from afterpatch.assess.scan import scan
 from afterpatch.cli.examine import options_of
 from afterpatch.cli.main import FOUND, INCOMPLETE, INTERRUPTED, OK

@@ -73,6 +73,7 @@ class Tree:
     _seen: set[Folder] = field(default_factory=set)
     _places: dict[Folder, Place] = field(default_factory=dict)
     _drives: dict[Folder, Drive | None] = field(default_factory=dict)
+    _begins: dict[tuple[str, bool], tuple[tuple[re.Pattern[str], ...], ...]] = field(default_factory=dict)
 
     def grow(self, folders: Iterable[Folder]) -> None:
         """Adds folders and all above them."""
@@ -161,13 +162,21 @@ class Tree:
 
     def _anchor_width(self, whole: Folder, start: int) -> int:
         inside = start >= len(self.context)
-        for anchor in self.table.anchors + (self.table.staging_anchors if inside else ()):
+        for anchor in self._beginning(whole[start].lower(), inside):
             parts = whole[start : start + len(anchor)]
             if len(parts) == len(anchor) and all(
                 pattern.fullmatch(part.lower()) for pattern, part in zip(anchor, parts, strict=True)
             ):
                 return len(anchor)
         return 0
+
+    def _beginning(self, part: str, inside: bool) -> tuple[tuple[re.Pattern[str], ...], ...]:
+        """The anchors that begin with a folder of this name."""
+        found = self._begins.get((part, inside))
+        if found is None:
+            every = self.table.anchors + (self.table.staging_anchors if inside else ())
+            found = self._begins[(part, inside)] = tuple(one for one in every if one[0].fullmatch(part))
+        return found
 
 
 def _join(prefix: str, parts: Folder) -> str:

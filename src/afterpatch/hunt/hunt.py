@@ -10,7 +10,8 @@ from pathlib import Path
 from afterpatch.assess.detections import RULES
 from afterpatch.detect.events import EventPlan, make_event_plan, scan_events
 from afterpatch.detect.plane.plan import Plan, make_plan
-from afterpatch.detect.plane.run import Scanned, cores, scan_logs
+from afterpatch.detect.plane.pool import cores
+from afterpatch.detect.plane.run import Scanned, scan_logs
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.detect.sigma.cache import load_rules_cached
 from afterpatch.detect.sigma.compile import CompiledRule, compile_rules

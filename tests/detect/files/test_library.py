@@ -20,7 +20,7 @@ from afterpatch.detect.files.binary.program import Program
 from afterpatch.detect.files.binary.strongname import Layout, check_strong_name, token_of
 from afterpatch.detect.files.driver import analyse_file
 from afterpatch.detect.files.item import Facts, FileContext, FileFinding, FileItem, Inventory
-from afterpatch.detect.files.library import weight
+from afterpatch.detect.files.librarycode import weight
 from afterpatch.detect.pages.verdict import Flow
 
 from .conftest import EXCHANGE, make_item

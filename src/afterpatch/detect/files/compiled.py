@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from afterpatch.detect.files.binary.clr import Assembly
-from afterpatch.detect.files.binary.pages import page_paths
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import fire, load_table
 from afterpatch.detect.files.names import published_name
@@ -20,6 +18,9 @@ from afterpatch.detect.files.paths import Place, file_name, is_server_page, norm
 from afterpatch.detect.files.urls import files_of_url
 from afterpatch.knowledge.baseline import is_shipped_page
 from afterpatch.parsers.compiled import Compiled, parse_compiled
+
+if TYPE_CHECKING:
+    from afterpatch.detect.files.binary.clr import Assembly
 
 _TEMP = "\\temporary asp.net files\\"
 _STOCK_ASSEMBLY = re.compile(r"app_web_(?:[a-z0-9_\-]{6,8}|.{1,120}\.[0-9a-f]{6,8}(?:\.[a-z0-9_\-]{6,8})?)\.dll", re.IGNORECASE)
@@ -75,6 +76,8 @@ def trace_of(item: FileItem, application: str, context: FileContext) -> Trace | 
 def traces_of_library(assembly: Assembly, item: FileItem, context: FileContext) -> dict[str, Trace]:
     """The pages whose code a compiled library holds, as it names them itself, by the class that is the page; those that a
     build ships are left out."""
+    from afterpatch.detect.files.binary.pages import page_paths  # loads the reader of libraries
+
     application = temp_application(item.path, context) or "root"
     root = "" if application == "root" else "/" + application
     found = {}

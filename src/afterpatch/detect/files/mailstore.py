@@ -10,7 +10,6 @@ from afterpatch.detect.files.metadata import fire, load_table
 from afterpatch.detect.files.paths import file_name
 from afterpatch.detect.files.views import encode_table, unpermute
 from afterpatch.detect.files.wholefile import whole_content
-from afterpatch.detect.pages.page import analyse_page
 from afterpatch.detect.pages.verdict import at_least
 
 MAGIC = b"!BDN"
@@ -42,6 +41,8 @@ class MailStoreAnalyser:
             if match is None:
                 continue
             piece = text[max(0, match.start() - 256) : match.start() + WINDOW]
+            from afterpatch.detect.pages.page import analyse_page  # the parsers are loaded where something is to be read
+
             verdict = analyse_page(file_name(item.path) + ".aspx", piece)
             severity = "critical" if at_least(verdict.severity, "high") else "high"
             raw = text[match.start() : match.start() + 300].decode("latin-1")

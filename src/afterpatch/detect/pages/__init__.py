@@ -8,7 +8,20 @@ the door to the file checks. What calls mean stands in `data/*.yml`.
 
 from __future__ import annotations
 
-from afterpatch.detect.pages.page import analyse_page
+from typing import TYPE_CHECKING, Any
+
 from afterpatch.detect.pages.verdict import Flow, PageVerdict, Step
 
+if TYPE_CHECKING:
+    from afterpatch.detect.pages.page import analyse_page
+
 __all__ = ["Flow", "PageVerdict", "Step", "analyse_page"]
+
+
+def __getattr__(name: str) -> Any:
+    """`analyse_page` loads every parser: only where it is asked for."""
+    if name != "analyse_page":
+        raise AttributeError(name)
+    from afterpatch.detect.pages.page import analyse_page
+
+    return analyse_page

@@ -10,7 +10,7 @@ from typing import Any
 from afterpatch.detect.files.item import FileContext, FileFinding, FileItem
 from afterpatch.detect.files.metadata import CheckMeta, excerpt, parse_meta, quoted
 from afterpatch.detect.files.paths import file_name, is_server_page
-from afterpatch.detect.pages.page import analyse_page, extension_of, holds_server_code
+from afterpatch.detect.pages.filekinds import extension_of, holds_server_code
 from afterpatch.detect.pages.quick import is_silent
 from afterpatch.detect.pages.verdict import Flow, PageVerdict, at_least
 from afterpatch.model import message
@@ -98,6 +98,8 @@ class PageAnalyser:
             return
         if self.quick and not item.truncated and is_silent(extension, item.content):
             return
+        from afterpatch.detect.pages.page import analyse_page  # the parsers are loaded where something is to be read
+
         verdict = analyse_page(name, item.content)
         yield from self.findings(item, verdict)
         if item.truncated and verdict.complete:

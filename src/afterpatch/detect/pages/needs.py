@@ -1,9 +1,8 @@
 """What a page must name before anything in it can be a sink: read off the tables of calls.
 
-A call is known by its method and, where many objects have a method of that name, by its object's type. So the words of
-a sink are its method's name and one of the ways its object's type can come about: named in the code, given back by a
-call of the tables, or picked by reflection. Most sinks weigh nothing unless something of a client's reaches them; their
-words are joined by one that reads the client.
+A call is known by its method and its object's type. So the words of a sink are its method's name and one of the ways its
+object's type can come about: named in the code, given back by a call of the tables, or picked by reflection. Most sinks
+weigh nothing unless something of a client's reaches them; their words are joined by one that reads the client.
 """
 
 from __future__ import annotations
@@ -112,12 +111,12 @@ def _smallest(sets: Iterable[Words]) -> tuple[Words, ...]:
     return tuple(kept)
 
 
-def _of_sink(key: str, ways: _Ways, common: Words) -> tuple[str, set[Words]]:
+def _of_sink(key: str, ways: _Ways) -> tuple[str, set[Words]]:
     """(the word that is looked for, sets of further words) for a key of the tables."""
     owner, _, method = key.removeprefix("new ").rpartition(".")
     if method == "*":
         return owner, {frozenset()}
-    if key.startswith("new ") or owner in ("", "*") or method not in common:
+    if key.startswith("new ") or owner in ("", "*"):
         return method, {frozenset()}
     return method, {one - {method} for one in ways.of(owner)}
 
@@ -126,11 +125,11 @@ def _of_sink(key: str, ways: _Ways, common: Words) -> tuple[str, set[Words]]:
 def needs(platform: str) -> Needs:
     """The needs of a platform: `dotnet` or `classic`."""
     tables, extra = catalogue(platform), load_data("quick")
-    ways, common, alone = _Ways(tables, extra), frozenset(extra["common"]), frozenset(extra["alone"])
+    ways, alone = _Ways(tables, extra), frozenset(extra["alone"])
     by_word: dict[str, set[Words]] = {word: {frozenset()} for word in extra["always"]}
     after: dict[str, set[Words]] = {word: {frozenset()} for word in extra["called"]}
     for key, sinks in (*tables.sinks.items(), *tables.assigned.items()):
-        word, further = _of_sink(key, ways, common)
+        word, further = _of_sink(key, ways)
         table = by_word if any(sink.kind in alone for sink in sinks) else after
         table.setdefault(word, set()).update(further)
     names = {*extra["sources"], *tables.sets["request_names"], *tables.sets["request_types"]}

@@ -15,6 +15,7 @@ from afterpatch.detect.pages.decode import MAX_BYTES, Reading, readings
 from afterpatch.detect.pages.dotnet import DotNetMachine
 from afterpatch.detect.pages.embedded import embedded_events
 from afterpatch.detect.pages.families import family_of
+from afterpatch.detect.pages.filekinds import ASPNET, CLASSIC, CURLED, JSP, PHP, RAZOR, SOURCE_FILES, extension_of
 from afterpatch.detect.pages.grade import grade
 from afterpatch.detect.pages.java import plain_java, read_java
 from afterpatch.detect.pages.javamachine import JavaMachine
@@ -36,32 +37,6 @@ from afterpatch.detect.pages.vb import read_vb
 from afterpatch.detect.pages.verdict import PageVerdict, at_least, worst
 from afterpatch.model import message
 
-PHP = frozenset((".php", ".php3", ".php4", ".php5", ".php7", ".phtml", ".pht"))
-JSP = frozenset((".jsp", ".jspx", ".jspf", ".jsw", ".jsv"))
-_NEVER = frozenset(
-    (
-        ".cs",
-        ".vb",
-        ".js",
-        ".css",
-        ".dll",
-        ".exe",
-        ".resx",
-        ".md",
-        ".xml",
-        ".xslt",
-        ".ps1",
-        ".psm1",
-        ".log",
-        ".evtx",
-        ".map",
-        ".ts",
-    )
-)
-_SERVER_MARKS = re.compile(
-    rb"<%@\s{0,20}(?:page|webhandler|webservice|control|master|application|language)\b|<\?php\b|<script\b[^>]{0,200}\brunat\s{0,4}=\s{0,4}[\"']?server",
-    re.IGNORECASE,
-)
 _TELLING = re.compile(
     r"\b(?:eval|execute|assert|system|exec|shell_exec|passthru|process|assembly|createobject|defineclass|invoke|saveas|request|frombase64string|base64_decode)\b",
     re.IGNORECASE,
@@ -72,10 +47,6 @@ _READS = re.compile(
     re.IGNORECASE,
 )
 _LOADER = re.compile(r"\b(?:Amsi(?:ScanBuffer|Initialize|OpenSession|ScanString)|EtwEventWrite(?:Full)?|NtTraceEvent)\b")
-# Typographic quotes where only plain ones can be code: a directive's value, the first argument of a call.
-_CURLED = re.compile(
-    "<%@[^%>]{0,300}=\\s{0,8}(?:[\u201c\u201d]|\u00a1[\u00b0\u00b1])|[\\[(]\\s{0,8}[\u201c\u201d]\\w{1,40}[\u201c\u201d]|(?i:createobject|request)\\(\u00a1[\u00b0\u00b1]"
-)
 _ASP_TAGS = re.compile(r"<%(?!@).{0,4000}?\$_(?:get|post|request|cookie|server)\b", re.IGNORECASE | re.DOTALL)
 _EXPRESSION = re.compile(r"[$#]\{([^{}\r\n]{1,4000})\}")
 _EXPRESSION_RUNS = re.compile(
@@ -87,41 +58,6 @@ _CLASSIC = re.compile(
 _BEAN = re.compile(r"<jsp:useBean\b[^>]{1,600}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"\b(id|class|type)\s{0,4}=\s{0,4}[\"']([\w.$]{1,200})[\"']")
 _PHP_OPEN = re.compile(r"<\?(?:php\b|=)", re.IGNORECASE)
-CLASSIC = frozenset((".asp", ".asa", ".cer", ".cdx"))
-ASPNET = frozenset(
-    (
-        ".aspx",
-        ".ashx",
-        ".asmx",
-        ".ascx",
-        ".asax",
-        ".master",
-        ".cshtml",
-        ".vbhtml",
-        ".svc",
-        ".soap",
-        ".aspq",
-        ".skin",
-        ".rem",
-        ".xamlx",
-    )
-)
-RAZOR = frozenset((".cshtml", ".vbhtml"))
-SOURCE_FILES = frozenset((".ashx", ".asmx", ".svc"))
-
-
-def extension_of(name: str) -> str:
-    """Last extension of a file's name, lower case, with the dot."""
-    base = re.split(r"[\\/]", name)[-1].rstrip(". ")
-    dot = base.rfind(".")
-    return base[dot:].lower() if dot >= 0 else ""
-
-
-def holds_server_code(extension: str, data: bytes) -> bool:
-    """Whether a file of another name holds code that a server would run once it is mapped or included."""
-    if extension in _NEVER:
-        return False
-    return _SERVER_MARKS.search(data[:MAX_BYTES]) is not None
 
 
 def read_code(code: str, language: str) -> ir.Program:
@@ -332,7 +268,7 @@ def _inner_page(found: Findings, text: str) -> tuple[str, int]:
 
 def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
     text, encoded = decode_script(reading.text)
-    if _CURLED.search(text):
+    if CURLED.search(text):
         text = straight_quotes(text)
     if encoded:
         found.note(message("page.note.script-encoder"))

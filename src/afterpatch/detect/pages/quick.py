@@ -15,9 +15,9 @@ from functools import cache
 from afterpatch.detect.pages.budget import MAX_CODE
 from afterpatch.detect.pages.catalogue import load_data
 from afterpatch.detect.pages.decode import MAX_BYTES, head_of, plain_text
+from afterpatch.detect.pages.filekinds import ASPNET, CURLED, JSP, PHP, RAZOR, SOURCE_FILES
 from afterpatch.detect.pages.lexer import Page, lex
 from afterpatch.detect.pages.needs import needs
-from afterpatch.detect.pages.page import ASPNET, JSP, PHP, RAZOR, SOURCE_FILES
 from afterpatch.detect.pages.razor import lex_razor, lex_razor_vb
 from afterpatch.detect.pages.stitch import add_whole, guess, language_of, whole_unit
 from afterpatch.detect.pages.textual import textual_events
@@ -88,7 +88,6 @@ _DELEGATE = re.compile(
 )
 _BLOCKS = re.compile(rb"<%|%>")
 _LONG = re.compile(r"[^\s\"'<>]{400}")
-_CURLED = re.compile("[\u201c\u201d]|\u00a1[\u00b0\u00b1]")
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _ALWAYS_NAMES, _DOUBT_NAMES = frozenset(_ALWAYS), frozenset(_DOUBTS)
 # In code: the text of a page, or a call by a name in brackets.
@@ -123,7 +122,7 @@ def is_silent(extension: str, data: bytes) -> bool:
         return True
     classic = extension not in ASPNET or ("classic" in held and extension not in RAZOR)
     text = plain_text(data)
-    return not ("curled" in held and _CURLED.search(text)) and _code_is_silent(extension, text, classic)
+    return not ("curled" in held and CURLED.search(text)) and _code_is_silent(extension, text, classic)
 
 
 def _doubtful(extension: str, data: bytes, held: frozenset[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -29,6 +30,11 @@ class Outcome(Generic[Task, Result]):
     results: dict[int, Result] = field(default_factory=dict)
     died: list[int] = field(default_factory=list)
     interrupted: bool = False
+
+
+def cores() -> int:
+    """How many processes make sense here."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def _nothing() -> None:

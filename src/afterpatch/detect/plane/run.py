@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -219,8 +218,3 @@ def _add_hits(whole: LogScan, part: LogScan, base: int) -> None:
         else:
             whole.pages[place] = page
     whole.events += [replace(event, sample=moved(event.sample)) for event in part.events]
-
-
-def cores() -> int:
-    """How many processes make sense here."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -18,14 +18,6 @@ _DAMAGE = (pefile.PEFormatError, ValueError, LookupError, TypeError, AttributeEr
     RecursionError, AssertionError, MemoryError)  # fmt: skip
 
 
-def looks_like_program(data: bytes) -> bool:
-    """Whether the bytes begin like a program of Windows."""
-    if not data.startswith(b"MZ") or len(data) < 64:
-        return False
-    offset = int.from_bytes(data[60:64], "little")
-    return data[offset : offset + 4] == b"PE\0\0"
-
-
 class Program:
     """A program or library. `whole` False: `data` is only its beginning, so that signatures cannot be checked. Raises
     NotReadable."""
