@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.budget import Budget
-from afterpatch.detect.pages.calls import CallMachine, short, spell
+from afterpatch.detect.pages.calls import CallMachine, spell
 from afterpatch.detect.pages.catalogue import Catalogue
-from afterpatch.detect.pages.dotnet import own_place
+from afterpatch.detect.pages.dotnetnames import own_place
 from afterpatch.detect.pages.fold import METHODS, Fold, as_int, decode_bytes, from_base64
+from afterpatch.detect.pages.folding import short
 from afterpatch.detect.pages.value import ANCHORED, MAPPED, NUMBER, Trace, Value, join_traces, number
 from afterpatch.model import message
 

@@ -6,110 +6,14 @@ import re
 
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.tokens import Token, scan
-
-_PATTERN = re.compile(
-    r"""
-    (?P<continued>[ \t]_[ \t]*(?:'[^\n]*)?\r?\n)
-  | (?P<blank>[ \t\f\v\u00a0\u3000]+)
-  | (?P<line>\r?\n|\r|:(?!=))
-  | (?P<comment>'[^\r\n]*|<!--[^\r\n]*|\brem\b(?=[ \t\r\n])[^\r\n]*)
-  | (?P<string>[\"\u201c\u201d](?:[^\"\u201c\u201d\r\n]|[\"\u201c\u201d]{2})*(?:[\"\u201c\u201d]c?|(?=[\r\n]|$)))
-  | (?P<date>\#[^\#\r\n]{4,30}\#)
-  | (?P<number>(?<=[(,])&0[0-7]+&?|&h[0-9a-f]+&?|&o[0-7]+&?|\d+(?:\.\d+)?(?:e[+-]?\d+)?[%&!\#@ilsdfr]?(?!\w)|\d+)
-  | (?P<bracket>\[[^\]\r\n]{1,80}\])
-  | (?P<name>[^\W\d]\w*[$%!]?(?!\w)|[^\W\d]\w*)
-  | (?P<op><>|<=|>=|=>|=<|:=|\+=|-=|&=|\*=|/=|<<|>>|[-+*/\\^&=<>().,{}!?])
-  | (?P<other>.)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-_SKIP = frozenset(("continued", "blank", "comment", "other"))
-MODIFIERS = frozenset(
-    [
-        "public",
-        "private",
-        "protected",
-        "friend",
-        "shared",
-        "overrides",
-        "overridable",
-        "overloads",
-        "default",
-        "readonly",
-        "writeonly",
-        "shadows",
-        "notoverridable",
-        "mustoverride",
-        "partial",
-        "withevents",
-        "static",
-        "const",
-        "async",
-        "iterator",
-        "mustinherit",
-        "notinheritable",
-    ]
-)
-_OPERATORS: tuple[frozenset[str], ...] = (
-    frozenset(("or", "orelse", "xor", "eqv", "imp")),
-    frozenset(("and", "andalso")),
-    frozenset(("=", "<>", "<", ">", "<=", ">=", "=>", "=<", "is", "isnot", "like")),
-    frozenset(("<<", ">>")),
-    frozenset(("&",)),
-    frozenset(("+", "-")),
-    frozenset(("mod", "\\")),
-    frozenset(("*", "/")),
-    frozenset(("^",)),
-)
-_LEVELS = {operator: level for level, group in enumerate(_OPERATORS) for operator in group}
-_STOPS = frozenset(
-    ("then", "to", "step", "else", "end", "next", "as", "in", "until", "while", "loop", "goto", "handles", "implements", "on")
-)
-ENDERS = {
-    "if": "if",
-    "sub": "sub",
-    "function": "function",
-    "class": "class",
-    "module": "module",
-    "select": "select",
-    "with": "with",
-    "while": "while",
-    "try": "try",
-    "using": "using",
-    "property": "property",
-    "get": "get",
-    "set": "set",
-    "namespace": "namespace",
-    "structure": "structure",
-    "enum": "enum",
-    "synclock": "synclock",
-    "interface": "interface",
-}
-PLAIN_ENDS = frozenset(("else", "elseif", "next", "loop", "wend", "case", "catch", "finally"))
-_WORD_LITERALS: dict[str, str | int | bool | None] = {
-    "true": True,
-    "false": False,
-    "nothing": None,
-    "null": None,
-    "empty": "",
-    "vbcrlf": "\r\n",
-    "vbnewline": "\r\n",
-    "vbcr": "\r",
-    "vblf": "\n",
-    "vbtab": "\t",
-    "vbnullchar": "\0",
-    "vbnullstring": "",
-    "vbbinarycompare": 0,
-    "vbtextcompare": 1,
-}
-MAX_DEPTH = 40
+from afterpatch.detect.pages.vbwords import LEVELS, MAX_DEPTH, PATTERN, SKIP, STOPS, WORD_LITERALS
 
 
 class VbExpressions:
     """The scanner's state and everything that has a value."""
 
     def __init__(self, code: str, first_line: int = 1) -> None:
-        self.tokens = scan(code, _PATTERN, first_line, _SKIP, {"bracket": "name"})
+        self.tokens = scan(code, PATTERN, first_line, SKIP, {"bracket": "name"})
         self.at = 0
         self.program = ir.Program()
         self.owner = ""
@@ -181,7 +85,7 @@ class VbExpressions:
         """Operators behind an operand, by precedence; chains of one operator are one node."""
         while self.token.kind in ("op", "name"):
             operator = self.token.lower
-            mine = _LEVELS.get(operator)
+            mine = LEVELS.get(operator)
             if mine is None or mine < level:
                 break
             line = self.next().line
@@ -342,9 +246,9 @@ class VbExpressions:
         word = token.lower
         if word == "new":
             return self.new()
-        if word in _WORD_LITERALS:
+        if word in WORD_LITERALS:
             self.next()
-            return ir.Lit(token.line, _WORD_LITERALS[word])
+            return ir.Lit(token.line, WORD_LITERALS[word])
         if word in ("ctype", "directcast", "trycast"):
             return self.cast()
         if word in ("gettype", "typeof"):
@@ -355,7 +259,7 @@ class VbExpressions:
                 return ir.Op(token.line, "typeof:" + name, [])
         if word in ("function", "sub") and self.peek().text == "(":
             return self.lambda_()
-        if word in _STOPS:
+        if word in STOPS:
             return ir.Lit(token.line, None)
         self.next()
         return ir.Name(token.line, self.name_text(token))
