@@ -73,7 +73,6 @@ def path_control(value: Value) -> str:
     return "name" if own_folder(value) and value.head != "?" else "part"
 
 
-
 def host_chosen(value: Value) -> bool:
     """Whether the client chooses the machine that an address names; a scheme in front of it leaves the choice open."""
     if not controlled(value) or NUMBER in value.marks:

@@ -1,52 +1,24 @@
-"""C# to the common nodes, by tree-sitter's grammar; errors in the code cost the piece they stand in, no more."""
+"""C# to the common nodes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import cache
 
 import tree_sitter_c_sharp
 from tree_sitter import Language, Node
 
 from afterpatch.detect.pages import ir
-from afterpatch.detect.pages.treebase import TreeReader, unescape
+from afterpatch.detect.pages.csexpr import _TRANSPARENT, CSharpExpressions, short_type
 from afterpatch.model import message
 
 _JUMPS = {"break_statement": "break", "continue_statement": "continue"}
-_TRANSPARENT = (
-    "parenthesized_expression",
-    "expression_statement",
-    "global_statement",
-    "checked_expression",
-    "await_expression",
-    "ref_expression",
-    "arrow_expression_clause",
-    "attribute_argument",
-)
-
-
 _GOTO = re.compile(r"\bgoto\s+\w")
 _ENTRY_POINT = re.compile(r"(?i)EntryPoint\s{0,8}=\s{0,8}@?\"([^\"]{1,80})\"")
 
 
-@cache
-def _language() -> Language:
-    return Language(tree_sitter_c_sharp.language())
-
-
-_BETWEEN = re.compile(r"@|/\*.*?\*/|//[^\n]*|\s", re.DOTALL)
-
-
-def short_type(text: str) -> str:
-    """The last part of a type's name, lower case, without generics, arrays and nullable marks."""
-    bare = _BETWEEN.sub("", text).partition("<")[0].replace("global::", "")
-    array = "[]" if text.rstrip().endswith("]") else ""
-    return bare.partition("[")[0].rstrip("?* ").rpartition(".")[2].lower() + array
-
-
-class CSharpReader(TreeReader):
-    """Lowers C#."""
+class CSharpReader(CSharpExpressions):
+    """Lowers C#: statements and declarations beside the expressions."""
 
     def __init__(self, code: str, first_line: int = 1) -> None:
         super().__init__(_language(), code, first_line)
@@ -134,233 +106,6 @@ class CSharpReader(TreeReader):
             | dict.fromkeys(_TRANSPARENT, self.transparent)
         )
 
-    def transparent(self, node: Node) -> ir.Node:
-        """Unwrap without costing depth."""
-        while node.type in _TRANSPARENT and node.named_child_count:
-            named = [one for one in node.named_children if one.type != "comment"]
-            if not named:
-                break
-            node = named[-1]
-        self.depth -= 1
-        try:
-            return self.lower(node) if node.type not in _TRANSPARENT else ir.Lit(self.line(node), None)
-        finally:
-            self.depth += 1
-
-    def word(self, node: Node | None) -> str:
-        """A name without `@` and without the comments and blanks that may stand between its parts."""
-        return _BETWEEN.sub("", self.text(node))
-
-    def name(self, node: Node) -> ir.Node:
-        return ir.Name(self.line(node), self.word(node).partition("<")[0])
-
-    def this(self, node: Node) -> ir.Node:
-        return ir.Name(self.line(node), "this")
-
-    def qualified(self, node: Node) -> ir.Node:
-        parts = self.word(node).replace("global::", "").replace("::", ".").split(".")
-        result: ir.Node = ir.Name(self.line(node), parts[0].strip())
-        for part in parts[1:40]:
-            result = ir.Member(self.line(node), result, part.strip().partition("<")[0])
-        return result
-
-    def chain(self, node: Node) -> ir.Node:
-        """`a.b(c)[d].e`: from the inside out, without recursion into the target."""
-        links: list[Node] = []
-        current: Node | None = node
-        while current is not None and current.type in (
-            "member_access_expression",
-            "invocation_expression",
-            "element_access_expression",
-            "parenthesized_expression",
-        ):
-            links.append(current)
-            if current.type == "invocation_expression":
-                current = current.child_by_field_name("function")
-            elif current.type == "parenthesized_expression":
-                current = current.named_children[-1] if current.named_child_count else None
-            else:
-                current = current.child_by_field_name("expression")
-        result = self.lower(current)
-        for link in reversed(links):
-            result = self.link(link, result)
-        return result
-
-    def link(self, node: Node, target: ir.Node) -> ir.Node:
-        if node.type == "member_access_expression":
-            named = node.child_by_field_name("name")
-            place = self.line(named) if named else self.line(node)
-            return ir.Member(place, target, self.word(named).partition("<")[0])
-        if node.type == "invocation_expression":
-            return ir.Call(target.line, target, self.arguments(node.child_by_field_name("arguments")))
-        if node.type == "element_access_expression":
-            return ir.Index(target.line, target, self.arguments(node.child_by_field_name("subscript")))
-        return target
-
-    def arguments(self, node: Node | None) -> list[ir.Node]:
-        return self.each(node.named_children) if node is not None else []
-
-    def conditional_access(self, node: Node) -> ir.Node:
-        """`a?.b(c)`: the right side is read on the left one."""
-        children = node.named_children
-        result = self.lower(children[0]) if children else ir.Lit(self.line(node), None)
-        links: list[Node] = []
-        current: Node | None = children[-1] if len(children) > 1 else None
-        while current is not None:
-            links.append(current)
-            current = current.child_by_field_name("function" if current.type == "invocation_expression" else "expression")
-        for link in reversed(links):
-            if link.type == "member_binding_expression":
-                named = link.child_by_field_name("name")
-                result = ir.Member(self.line(link), result, self.word(named))
-            elif link.type == "element_binding_expression":
-                result = ir.Index(self.line(link), result, self.each(link.named_children))
-            else:
-                result = self.link(link, result)
-        return result
-
-    def new(self, node: Node) -> ir.Node:
-        given = node.child_by_field_name("type")
-        kind = short_type(self.text(given)) if given is not None else self.expected(node)
-        initializer = node.child_by_field_name("initializer")
-        inits = self.each(initializer.named_children) if initializer is not None else []
-        arguments = next((one for one in node.named_children if one.type == "argument_list"), None)
-        return ir.New(self.line(node), kind, self.arguments(arguments), inits)
-
-    def expected(self, node: Node) -> str:
-        """The type of `T x = new(...)`: the declaration's."""
-        parent = node.parent.parent if node.parent is not None else None
-        declared = parent.child_by_field_name("type") if parent is not None else None
-        return short_type(self.text(declared)) if declared is not None and declared.type != "implicit_type" else ""
-
-    def new_array(self, node: Node) -> ir.Node:
-        kind = short_type(self.text(node.child_by_field_name("type")) or "object")
-        for child in node.named_children:
-            if child.type == "initializer_expression":
-                items = self.each(child.named_children)
-                return ir.New(self.line(node), kind.partition("[")[0] + "[]", [], items)
-        sizes = [part for part in node.named_children if part.type == "array_type"]
-        inner = self.each(sizes[0].named_children[-1:]) if sizes else []
-        return ir.New(self.line(node), kind.partition("[")[0] + "[]", inner)
-
-    def array(self, node: Node) -> ir.Node:
-        return ir.Array(self.line(node), self.each(node.named_children))
-
-    def string(self, node: Node) -> ir.Node:
-        return ir.Lit(self.line(node), unescape(self.text(node).removesuffix("u8")[1:-1], 4))
-
-    def verbatim(self, node: Node) -> ir.Node:
-        return ir.Lit(self.line(node), self.text(node)[2:-1].replace('""', '"'))
-
-    def raw_string(self, node: Node) -> ir.Node:
-        return ir.Lit(self.line(node), self.text(node).strip('"'))
-
-    def char(self, node: Node) -> ir.Node:
-        return ir.Lit(self.line(node), unescape(self.text(node)[1:-1], 4)[:1])
-
-    def integer(self, node: Node) -> ir.Node:
-        text = self.text(node).lower().replace("_", "").rstrip("ul")
-        base = 16 if text.startswith("0x") else 2 if text.startswith("0b") else 10
-        digits = text[2:] if base != 10 else text
-        return ir.Lit(self.line(node), int(digits, base) if digits.isalnum() and len(digits) < 70 else 0)
-
-    def real(self, node: Node) -> ir.Node:
-        return ir.Lit(self.line(node), 0.5)
-
-    def boolean(self, node: Node) -> ir.Node:
-        return ir.Lit(self.line(node), self.text(node) == "true")
-
-    def null(self, node: Node) -> ir.Node:
-        return ir.Lit(self.line(node), None)
-
-    def interpolated(self, node: Node) -> ir.Node:
-        items: list[ir.Node] = [ir.Lit(self.line(node), "")]
-        for child in node.named_children:
-            if child.type == "interpolation":
-                inner = [one for one in child.named_children if "brace" not in one.type]
-                items.extend(self.each(inner[:1]))
-            elif child.type in ("string_content", "interpolation_text", "interpolated_string_text"):
-                items.append(ir.Lit(self.line(child), self.text(child)))
-            elif child.type == "escape_sequence":
-                items.append(ir.Lit(self.line(child), unescape(self.text(child), 4)))
-        return ir.Op(self.line(node), "+", items)
-
-    def binary(self, node: Node) -> ir.Node:
-        return self.left_spine(node, "binary_expression", lambda one: self.text(one.child_by_field_name("operator")))
-
-    def assign(self, node: Node) -> ir.Node:
-        operator = self.text(node.child_by_field_name("operator")) or "="
-        return ir.Assign(self.line(node), self.field(node, "left"), self.field(node, "right"), operator[:-1])
-
-    def cast(self, node: Node) -> ir.Node:
-        kind = short_type(self.text(node.child_by_field_name("type")))
-        return ir.Op(self.line(node), "cast:" + kind, [self.field(node, "value")])
-
-    def cast_as(self, node: Node) -> ir.Node:
-        kind = short_type(self.text(node.child_by_field_name("right")))
-        return ir.Op(self.line(node), "cast:" + kind, [self.field(node, "left")])
-
-    def conditional(self, node: Node) -> ir.Node:
-        parts = [self.field(node, part) for part in ("condition", "consequence", "alternative")]
-        return ir.Op(self.line(node), "?:", parts)
-
-    def unary(self, node: Node) -> ir.Node:
-        operator = self.text(node).strip()
-        inner = self.each(node.named_children)
-        sign = operator[:2] if operator[:2] in ("++", "--") else operator[-2:]
-        if sign in ("++", "--") and inner:
-            return ir.Assign(self.line(node), inner[0], ir.Lit(self.line(node), 1), sign[0])
-        return ir.Op(self.line(node), "u" + operator[:1], inner)
-
-    def typeof(self, node: Node) -> ir.Node:
-        return ir.Op(self.line(node), "typeof:" + self.text(node.child_by_field_name("type")), [])
-
-    def argument(self, node: Node) -> ir.Node:
-        """An argument; what it is passed by reference as may be given back."""
-        named = [one for one in node.named_children if one.type != "comment"]
-        if not named:
-            return ir.Lit(self.line(node), None)
-        self.depth -= 1
-        try:
-            inner = self.lower(named[-1])
-        finally:
-            self.depth += 1
-        passed = node.children[0].type in ("ref", "out")
-        return ir.Op(self.line(node), "ref", [inner]) if passed else inner
-
-    def declaration(self, node: Node) -> ir.Node:
-        """`out string s`, `(string a, ...) = `: a name."""
-        return self.lower(node.named_children[-1]) if node.named_child_count else ir.Lit(self.line(node), None)
-
-    def throw(self, node: Node) -> ir.Node:
-        return ir.Op(self.line(node), "throw", self.each(node.named_children))
-
-    def caught(self, node: Node) -> ir.Node:
-        named = node.child_by_field_name("name")
-        if named is None:
-            return ir.Lit(self.line(node), None)
-        return ir.Assign(self.line(node), ir.Name(self.line(node), self.text(named)), ir.Op(self.line(node), "caught", []))
-
-    def pattern(self, node: Node) -> ir.Node:
-        """`x is string s`: s is x."""
-        children = node.named_children
-        tested = self.lower(children[0]) if children else ir.Lit(self.line(node), None)
-        return ir.Op(self.line(node), "is", [tested, *self.bindings(children[1:], tested)])
-
-    def bindings(self, patterns: Sequence[Node], tested: ir.Node) -> list[ir.Node]:
-        """Names that patterns give to what is tested, or to a part of it."""
-        found: list[ir.Node] = []
-        waiting = list(patterns)
-        while waiting and len(found) < 20:
-            one = waiting.pop()
-            if one.type in ("declaration_pattern", "var_pattern", "recursive_pattern", "list_pattern"):
-                named = one.child_by_field_name("name") or (one.named_children[-1] if one.named_child_count else None)
-                if named is not None and named.type == "identifier":
-                    found.append(ir.Assign(self.line(one), ir.Name(self.line(one), self.text(named)), tested))
-            if one.type.endswith(("_pattern", "clause", "subpattern", "_arm")) or one.type == "subpattern":
-                waiting.extend(one.named_children)
-        return found
-
     def switch_statement(self, node: Node) -> ir.Node:
         """The cases one after the other; names that their patterns bind are the tested value."""
         tested = self.field(node, "value")
@@ -372,49 +117,6 @@ class CSharpReader(TreeReader):
             inner = self.statements(section)
             found.append(ir.If(self.line(section), self.case_test(tested, patterns), [inner]))
         return ir.Block(self.line(node), found)
-
-    def case_test(self, tested: ir.Node, patterns: Sequence[Node]) -> ir.Node:
-        """Whether a case is the one; nobody knows where it is not one constant."""
-        if len(patterns) == 1 and patterns[0].type == "constant_pattern":
-            return ir.Op(tested.line, "==", [tested, self.lower(patterns[0])])
-        return ir.Op(tested.line, "undefined", [])
-
-    def switch_expression(self, node: Node) -> ir.Node:
-        children = node.named_children
-        tested = self.lower(children[0]) if children else ir.Lit(self.line(node), None)
-        found: list[ir.Node] = []
-        for arm in children[1:]:
-            if arm.type == "switch_expression_arm" and arm.named_child_count:
-                found.extend(self.bindings(arm.named_children[:1], tested))
-                found.append(self.lower(arm.named_children[-1]))
-        return ir.Op(self.line(node), "any", found)
-
-    def lambda_(self, node: Node) -> ir.Node:
-        parameters = node.child_by_field_name("parameters")
-        names, _types = self.parameters(parameters)
-        if parameters is not None and parameters.type == "implicit_parameter":
-            names = [self.text(parameters)]
-        body = node.child_by_field_name("body")
-        if body is None:
-            body = next((one for one in node.named_children if one.type == "block"), None)
-        return ir.Lambda(self.line(node), names, self.tail(body))
-
-    def tail(self, body: Node | None) -> list[ir.Node]:
-        """A body: an expression body is returned."""
-        if body is None:
-            return []
-        if body.type == "block":
-            return self.body(body)
-        return [ir.Return(self.line(body), self.lower(body))]
-
-    def parameters(self, node: Node | None) -> tuple[list[str], list[str]]:
-        names: list[str] = []
-        types: list[str] = []
-        for one in node.named_children if node is not None else ():
-            if one.type == "parameter":
-                names.append(self.word(one.child_by_field_name("name")))
-                types.append(short_type(self.text(one.child_by_field_name("type"))))
-        return names, types
 
     def variables(self, node: Node) -> ir.Node:
         kind = short_type(self.text(node.child_by_field_name("type")))
@@ -435,27 +137,6 @@ class CSharpReader(TreeReader):
         if isinstance(value, ir.Array):
             value = ir.New(value.line, kind, [], value.items)
         return ir.Assign(self.line(node), target, value, "", kind)
-
-    def if_(self, node: Node) -> ir.Node:
-        first: ir.If | None = None
-        last: ir.If | None = None
-        current: Node | None = node
-        while current is not None and current.type == "if_statement":  # else-if chains are long, not deep
-            then = self.body(current.child_by_field_name("consequence"))
-            one = ir.If(self.line(current), self.field(current, "condition"), then)
-            if last is None:
-                first = one
-            else:
-                last.other = [one]
-            last = one
-            current = current.child_by_field_name("alternative")
-        if last is not None and current is not None:
-            last.other = self.body(current)
-        return first or ir.Lit(self.line(node), None)
-
-    def while_(self, node: Node) -> ir.Node:
-        test, body = self.field(node, "condition"), self.body(node.child_by_field_name("body"))
-        return ir.Loop(self.line(node), test, body, post=node.type == "do_statement")
 
     def for_(self, node: Node) -> ir.Node:
         start = node.child_by_field_name("initializer")
@@ -575,6 +256,11 @@ class CSharpReader(TreeReader):
         if body:
             self.function(node, ir.Function(self.line(node), "property:" + name, [], body, (), self.owner, result=kind))
         return ir.Lit(self.line(node), None)
+
+
+@cache
+def _language() -> Language:
+    return Language(tree_sitter_c_sharp.language())
 
 
 def read_csharp(code: str, first_line: int = 1) -> ir.Program:

@@ -10,7 +10,8 @@ import tree_sitter_javascript
 from tree_sitter import Language, Node
 
 from afterpatch.detect.pages import ir
-from afterpatch.detect.pages.treebase import TreeReader, unescape
+from afterpatch.detect.pages.treebase import unescape
+from afterpatch.detect.pages.treecurly import CurlyReader
 from afterpatch.model import message
 
 _VAR_TYPE = re.compile(r"\b((?:var|const)\s{1,20}\w{1,80})\s{0,20}:\s{0,20}[\w.]{1,80}(?:\[\])?")
@@ -53,8 +54,12 @@ def without_types(code: str) -> str:
     return _PARAMETERS.sub(parameters, code)
 
 
-class JScriptReader(TreeReader):
+class JScriptReader(CurlyReader):
     """Lowers JScript."""
+
+    wrappers = _TRANSPARENT
+    member_kind, call_kind, index_kind = "member_expression", "call_expression", "subscript_expression"
+    holder_field = "object"
 
     def __init__(self, code: str, first_line: int = 1) -> None:
         super().__init__(_language(), without_types(code), first_line)
@@ -116,44 +121,11 @@ class JScriptReader(TreeReader):
             | dict.fromkeys(_TRANSPARENT, self.transparent)
         )
 
-    def transparent(self, node: Node) -> ir.Node:
-        while node.type in _TRANSPARENT:
-            inner = [one for one in node.named_children if one.type != "comment"]
-            if not inner:
-                return ir.Lit(self.line(node), None)
-            node = inner[-1]
-        self.depth -= 1
-        try:
-            return self.lower(node)
-        finally:
-            self.depth += 1
-
     def name(self, node: Node) -> ir.Node:
         return ir.Name(self.line(node), self.text(node))
 
     def literal_name(self, node: Node) -> ir.Node:
         return ir.Lit(self.line(node), self.text(node))
-
-    def chain(self, node: Node) -> ir.Node:
-        links: list[Node] = []
-        current: Node | None = node
-        while current is not None and current.type in (
-            "member_expression",
-            "call_expression",
-            "subscript_expression",
-            "parenthesized_expression",
-        ):
-            links.append(current)
-            if current.type == "call_expression":
-                current = current.child_by_field_name("function")
-            elif current.type == "parenthesized_expression":
-                current = current.named_children[-1] if current.named_child_count else None
-            else:
-                current = current.child_by_field_name("object")
-        result = self.lower(current)
-        for link in reversed(links):
-            result = self.link(link, result)
-        return result
 
     def link(self, node: Node, target: ir.Node) -> ir.Node:
         if node.type == "member_expression":
@@ -199,9 +171,6 @@ class JScriptReader(TreeReader):
     def constant(self, node: Node) -> ir.Node:
         return ir.Lit(self.line(node), {"true": True, "false": False}.get(node.type))
 
-    def array(self, node: Node) -> ir.Node:
-        return ir.Array(self.line(node), self.each(node.named_children))
-
     def object(self, node: Node) -> ir.Node:
         keys: list[ir.Node | None] = []
         items: list[ir.Node] = []
@@ -213,13 +182,6 @@ class JScriptReader(TreeReader):
                 keys.append(None)
                 items.append(self.lower(one))
         return ir.Array(self.line(node), items, keys)
-
-    def binary(self, node: Node) -> ir.Node:
-        return self.left_spine(node, "binary_expression", lambda one: self.text(one.child_by_field_name("operator")))
-
-    def assign(self, node: Node) -> ir.Node:
-        operator = self.text(node.child_by_field_name("operator")) or "="
-        return ir.Assign(self.line(node), self.field(node, "left"), self.field(node, "right"), operator[:-1])
 
     def update(self, node: Node) -> ir.Node:
         sign = "-" if "--" in self.text(node) else "+"
@@ -249,27 +211,9 @@ class JScriptReader(TreeReader):
         items = self.each(node.named_children)
         return ir.Op(self.line(node), "last", items)
 
-    def if_(self, node: Node) -> ir.Node:
-        first: ir.If | None = None
-        last: ir.If | None = None
-        current: Node | None = node
-        while current is not None and current.type == "if_statement":
-            then = self.body(current.child_by_field_name("consequence"))
-            one = ir.If(self.line(current), self.field(current, "condition"), then)
-            if last is None:
-                first = one
-            else:
-                last.other = [one]
-            last = one
-            follow = current.child_by_field_name("alternative")
-            current = follow.named_children[-1] if follow is not None and follow.named_child_count else None
-        if last is not None and current is not None:
-            last.other = self.body(current)
-        return first or ir.Lit(self.line(node), None)
-
-    def while_(self, node: Node) -> ir.Node:
-        test, body = self.field(node, "condition"), self.body(node.child_by_field_name("body"))
-        return ir.Loop(self.line(node), test, body, post=node.type == "do_statement")
+    def alternative(self, node: Node) -> Node | None:
+        follow = super().alternative(node)  # an `else` of its own
+        return follow.named_children[-1] if follow is not None and follow.named_child_count else None
 
     def for_(self, node: Node) -> ir.Node:
         start, test = node.child_by_field_name("initializer"), node.child_by_field_name("condition")

@@ -238,9 +238,7 @@ def combinations(events: Sequence[Event], flows: Sequence[Flow], facts: PageFact
     """What several flows mean together. `flows`: one for each event, in the same order."""
     reached = frozenset(one.kind for one in events if kinds(one.traces()) & {"client", "upload-name"})
     seen = Seen(events, flows, facts, reached, frozenset(one.kind for one in events))
-    found = [
-        Combination(severity, message(f"page.reason.{name}")) for name, rule in RULES.items() if (severity := rule(seen))
-    ]
+    found = [Combination(severity, message(f"page.reason.{name}")) for name, rule in RULES.items() if (severity := rule(seen))]
     found += [Combination("high", message("page.reason.carries", program=what)) for what in facts.carried]
     if facts.loader_names:
         found.append(Combination("high", message("page.reason.switches-off", names=", ".join(facts.loader_names))))

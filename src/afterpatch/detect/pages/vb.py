@@ -143,7 +143,6 @@ class VbReader(VbStatements):
     on_function = on_sub
 
 
-
 def read_vb(code: str, first_line: int = 1) -> ir.Program:
     """VB.NET or VBScript source, line `first_line` of the page first, as a program."""
     reader = VbReader(code, first_line)
