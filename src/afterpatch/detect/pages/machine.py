@@ -18,7 +18,7 @@ from afterpatch.detect.pages.value import BUILT, MAX_FIELDS, NUMBER, UNKNOWN, Tr
 MAX_CALLS = 10
 MAX_EVENTS = 400
 # How programs begin, as they are and in the spellings that pages carry them in (base64, hexadecimal, BCEL).
-_PROGRAMS = (
+PROGRAMS = (
     ("yv66v", "java-class"),
     ("cafebabe", "java-class"),
     ("CAFEBABE", "java-class"),
@@ -31,12 +31,6 @@ _PROGRAMS = (
     ("4D5A90", "windows"),
     ("0x4d5a", "windows"),
     ("f0VMR", "linux"),
-    ("IyEvdXNyL2J", "script"),
-    ("IyEvYmluL", "script"),
-    ("#!/usr/bin/", "script"),
-    ("#!/bin/", "script"),
-    ("I2luY2x1ZG", "source"),
-    ("#include <", "source"),
     ("AAEAAAD/////", "net-objects"),
     ("rO0AB", "java-objects"),
 )
@@ -45,6 +39,8 @@ _EMBEDDED = re.compile(r"<%|<\?(?:php|=)|:script\b|php\.net/xsl|runat\s{0,4}=", 
 
 class Machine(Statements):
     """State of one page. Subclasses say what names and calls mean (`name`, `member`, `call`)."""
+
+    programs: tuple[tuple[str, str], ...] = PROGRAMS
 
     def load(self, program: ir.Program) -> None:
         """Make a program's functions known."""
@@ -139,7 +135,7 @@ class Machine(Statements):
         """A constant that holds a whole program."""
         if len(text) >= 100:
             head = text[:12].lstrip()
-            what = next((what for start, what in _PROGRAMS if head.startswith(start)), "")
+            what = next((what for start, what in self.programs if head.startswith(start)), "")
             if what and what not in self.carried:
                 self.carried.append(what)
 

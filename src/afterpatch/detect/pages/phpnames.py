@@ -11,6 +11,7 @@ from afterpatch.detect.pages.budget import Budget
 from afterpatch.detect.pages.calls import CallMachine
 from afterpatch.detect.pages.catalogue import Catalogue
 from afterpatch.detect.pages.fold import Fold
+from afterpatch.detect.pages.machine import PROGRAMS
 from afterpatch.detect.pages.operators import combine
 from afterpatch.detect.pages.phpfold import DECODERS, PHP_FUNCTIONS
 from afterpatch.detect.pages.scope import joined
@@ -31,6 +32,16 @@ MAX_CHOICE = 16
 _SPELLERS = DECODERS | {"chr"}
 _OWN_FILES = frozenset(("__file__", "__dir__"))
 
+# Programs in the languages of the systems that PHP mostly runs on, as they are and as base64.
+_SCRIPTS = (
+    ("IyEvdXNyL2J", "script"),
+    ("IyEvYmluL", "script"),
+    ("#!/usr/bin/", "script"),
+    ("#!/bin/", "script"),
+    ("I2luY2x1ZG", "source"),
+    ("#include <", "source"),
+)
+
 
 class PhpNames(CallMachine):
     """Names, assignment, operators, elements."""
@@ -38,6 +49,7 @@ class PhpNames(CallMachine):
     functions_table: dict[str, Fold] = PHP_FUNCTIONS
     methods_table: dict[str, Fold] = {}
     bracket_members = False
+    programs = (*PROGRAMS, *_SCRIPTS)
     decoders = DECODERS
 
     def __init__(self, tables: Catalogue, budget: Budget, read: Callable[[str, str], ir.Program]) -> None:
