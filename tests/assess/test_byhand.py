@@ -356,3 +356,22 @@ def test_a_harmless_scan_does_not_close_the_question(days: int, code: int, exami
         )
     ran = examine(as_drive(server, tmp_path), tmp_path / "case", *window)
     assert (ran.code, ran.server["verdict"]["state"], loud(ran)) == (code, "attempted", [])
+
+
+def test_exchange_2010_with_event_logs_stays_open(examine: Examine, tmp_path: Path) -> None:
+    """The logs that would show most ways in are never written there, whatever else is in the evidence."""
+    server = lived("14.3.509.0", proxy=False)
+    server.install = "E/Exchange Server/V14"
+    server.config()
+    server.file("{ex}/ClientAccess/owa/14.3.509.0/x.css", "a{}")
+    end = "2021-03-04"
+    event = (
+        "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='MSExchange ADAccess'/>"
+        "<EventID>2080</EventID><Level>4</Level><TimeCreated SystemTime='{}T00:00:00.000Z'/><EventRecordID>{}</EventRecordID>"
+        "<Channel>Application</Channel><Computer>mx7.corp.example</Computer></System><EventData/></Event>"
+    )
+    rows = "".join(event.format(day, number) for number, day in enumerate(("2021-03-02", "2021-03-03", end), 1))
+    server.file("C/Windows/System32/winevt/Logs/Application.xml", f"<Events>{rows}</Events>")
+    ran = examine(as_drive(server, tmp_path), tmp_path / "case", *SINCE)
+    assert (ran.code, ran.server["verdict"]["state"]) == (3, "inconclusive")
+    assert ran.server["product"] == "Exchange 2010"

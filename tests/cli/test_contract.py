@@ -117,7 +117,7 @@ def test_findings_are_told_apart_and_explained(examined: Examined, name: str) ->
             assert each["count"] >= 1
             if each["origin"] in ("rule", "indicator"):
                 assert each["evidence"]
-                assert all("line" in proof and "offset" in proof for proof in each["evidence"])
+                assert all(("line" in proof or "record" in proof) and "offset" in proof for proof in each["evidence"])
             assert all(proof["path"] for proof in each["evidence"])
             if each["origin"] in ("rule", "check") and each["detection"] in states:
                 assert states[each["detection"]] == "fired", each["detection"]

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from evtx import PyEvtxParser
 
 from afterpatch.demo import BY_NAME, SCENARIOS, Scenario, Truth, write_scenario
 from afterpatch.demo.streams import columns
@@ -123,6 +124,9 @@ def test_back_doors_are_in_the_state_the_truth_says(written: Written, name: str)
     folder, truth = written(name)
     compiled = [path.name for path in folder.rglob("*.compiled")]
     for door in truth.doors:
+        if door.kind == "service":  # events tell of it, no registry does
+            assert door.state == "unknown"
+            continue
         file = on_disk(folder, truth, door.server, door.path)
         assert file.exists() is (door.state == "present")
         page = door.path.rpartition("\\")[2].lower()
@@ -255,3 +259,21 @@ def test_the_truth_lies_beside_the_evidence(written: Written) -> None:
     assert not list(folder.rglob("*truth*"))
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert (len(files), sum(path.stat().st_size for path in files)) == (truth.files, truth.bytes)
+
+
+def test_event_logs_tell_what_the_truth_tells(written: Written) -> None:
+    folder, truth = written("intrusion")
+    logs = {path.stem: path for path in folder.rglob("*.evtx")}
+    assert sorted(logs) == ["Application", "MSExchange Management", "Security", "System"]
+    events = {
+        name: [json.loads(each["data"])["Event"] for each in PyEvtxParser(str(path)).records_json()]
+        for name, path in logs.items()
+    }
+    commands = [each["EventData"]["Data"] for each in events["MSExchange Management"]]
+    assert any("Set-OabVirtualDirectory" in str(each) and "<script" in str(each) for each in commands)
+    started = [each for each in events["Security"] if each["System"]["EventID"] == "4688"]
+    assert len(started) == 4, "the first command of each stay at a page"
+    (cleared,) = [each for each in events["System"] if each["System"]["EventID"] == "104"]
+    left = min(each["System"]["TimeCreated"]["#attributes"]["SystemTime"] for each in events["Application"])
+    assert left >= cleared["System"]["TimeCreated"]["#attributes"]["SystemTime"]
+    assert [door.path.rpartition("\\")[2] for door in truth.doors if door.kind == "service"] == ["HealthHelper"]

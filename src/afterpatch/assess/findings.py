@@ -180,7 +180,7 @@ class Findings:
             id=self.identity(INDICATOR, group.subject),
             detection=INDICATOR,
             title=message("indicator.title", type=asked["type"], value=asked["value"]),
-            severity="medium" if in_time else "low",
+            severity="medium" if in_time and asked["type"] != "user-agent" else "low",  # agents are programs, shared by many
             confidence="low",
             time=group.first if group.first != EPOCH else None,
             end_time=group.last if group.last != EPOCH else None,

@@ -45,8 +45,9 @@ def judge(
     if through or doors:
         return _compromised(chains, through, doors, findings, impact, limits)
     if chains:
-        return _attempted(chains, limits, whole=not _gaps(asked, coverage))
-    return _nothing(asked, coverage, findings, limits, complete=not incomplete)
+        return _attempted(chains, limits, whole=not _gaps(asked, coverage, product))
+    whole = not incomplete and not _gaps(asked, coverage, product)
+    return _nothing(asked, coverage, findings, limits, whole=whole)
 
 
 def _compromised(
@@ -100,14 +101,14 @@ def _nothing(
     findings: Sequence[Finding],
     limits: Sequence[str],
     *,
-    complete: bool,
+    whole: bool,
 ) -> Verdict:
     front = [coverage[kind] for kind in FRONT if kind in coverage and coverage[kind].first is not None]
     first = min((each.first for each in front if each.first), default=None)
     last = max((each.last for each in front if each.last), default=None)
     worth = [finding for finding in findings if severity_at_least(finding.severity, "high")]
     reasons = [message("verdict.reason.findings", count=len(worth))] if worth else [message("verdict.reason.nothing-found")]
-    if _gaps(asked, coverage) or not complete:
+    if not whole:
         periods = [period for each in asked if each.way.verdict for period in each.periods]
         values = _given({"first": _start(periods), "last": _end(periods)})
         summary = message("verdict.summary.inconclusive", **values)
@@ -117,8 +118,11 @@ def _nothing(
     return Verdict("no-evidence", confidence, summary, tuple(reasons), tuple(limits))
 
 
-def _gaps(asked: Sequence[Asked], coverage: Mapping[str, Coverage]) -> bool:
-    """Whether the evidence does not cover the question: front-end requests over the time, web roots, configuration."""
+def _gaps(asked: Sequence[Asked], coverage: Mapping[str, Coverage], product: str) -> bool:
+    """Whether the evidence does not cover the question: front-end requests over the time, web roots, configuration.
+    Exchange 2010 never writes the logs that would answer it."""
+    if product.startswith("14."):
+        return True
     if any(each.missing for each in asked if each.way.verdict):
         return True
     if not any(kind in coverage and coverage[kind].records for kind in FRONT):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from afterpatch.demo.evtxfile import Record
 from afterpatch.demo.rows import Hit, Ids, Row
 from afterpatch.demo.scribe import Scribe
 from afterpatch.demo.server import Server
@@ -30,6 +31,7 @@ class Ledger:
     seed: int
     rows: dict[str, list[tuple[Row, bool]]] = field(default_factory=dict)
     files: list[PlainFile] = field(default_factory=list)
+    events: list[Record] = field(default_factory=list)
     chains: list[TrueChain] = field(default_factory=list)
     doors: list[TrueDoor] = field(default_factory=list)
     actors: list[TrueActor] = field(default_factory=list)
@@ -49,6 +51,10 @@ class Ledger:
         """Note rows."""
         for row in rows:
             self.rows.setdefault(row.stream, []).append((row, planted))
+
+    def note(self, *events: Record | None) -> None:
+        """Note events; None stands for an act that leaves none."""
+        self.events += [event for event in events if event is not None]
 
     def hit(self, hit: Hit, planted: bool = True) -> None:
         """Note the rows of one request."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from afterpatch.demo.blocks import Blocks
+from afterpatch.demo.events import write_events
 from afterpatch.demo.layouts import LAYOUTS, Sink
 from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.machine import furnish
@@ -45,6 +46,8 @@ def write_scenario(
         furnish(ledger, span.end)
         internet_noise(ledger, span.start, span.end)
         weekly_work(ledger, span.start, span.end)
+        if ledger.server.generation == "V15":
+            write_events(ledger, span.start, span.end)
     blocks = _fitted(ledgers, span, seed, None if size is None else parse_size(size))
     planted: list[Planted] = []
     evidence: list[Path] = []

@@ -25,7 +25,8 @@ class TrueChain:
 
 @dataclass(frozen=True, slots=True)
 class TrueDoor:
-    """A back door: the server's own path, and its state at the end: present | deleted."""
+    """A back door: the server's own path, and its state as far as the evidence tells it: present | deleted | unknown
+    (a service, of which events tell and no registry)."""
 
     path: str
     kind: str

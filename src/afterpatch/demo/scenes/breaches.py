@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from afterpatch.demo.events import log_cleared, service_made
 from afterpatch.demo.inert import inert
 from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.machine import compiled
@@ -52,6 +53,12 @@ def _work_through_pages(ledger: Ledger) -> None:
     shells.use(ledger, utc("2021-03-05 03:12:02.410"), OPERATOR, second, (18, 25, 41, 8, 120, 33), ANT)
     shells.use(ledger, utc("2021-03-05 08:11:58.846"), OPERATOR, third, (22, 19), ANT)
     shells.use(ledger, utc("2021-03-07 02:10:11.020"), OPERATOR, second, (14, 71, 52), ANT)
+    server = ledger.server
+    ledger.note(
+        service_made(server, utc("2021-03-05 08:12:31.400"), "HealthHelper", "C:\\Windows\\Temp\\hh.exe -s"),
+        log_cleared(server, utc("2021-03-07 02:19:02.700"), "Application"),
+    )
+    ledger.door("HKLM\\SYSTEM\\CurrentControlSet\\Services\\HealthHelper", "unknown", "service")
     archive, moment = "/aspnet_client/it.zip", utc("2021-03-07 02:16:20.118")
     shells.ask(ledger, moment, OPERATOR, archive, shells.OPERATOR_AGENT, taken=90_433)
     shells.ask_around(ledger, utc("2021-03-06 17:27:44.124"), SCANNER, [*facts()["shell_names"], first], [first])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from afterpatch.demo.events import cmdlet
 from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.rows import Hit, Relay
 from afterpatch.demo.scenes.moments import after
@@ -59,6 +60,7 @@ def weekly_work(ledger: Ledger, start: datetime, end: datetime) -> None:
                 ],
                 False,
             )
+            ledger.note(cmdlet(ledger.server, moment, "Set-Mailbox", parameters, ADMIN, "ServerRemoteHost-EMS"))
         day += timedelta(days=1)
 
 
@@ -103,3 +105,4 @@ def _in_ecp(ledger: Ledger, moment: datetime, command: str, parameters: dict[str
         ],
         planted=False,
     )
+    ledger.note(cmdlet(server, moment, command, parameters.items(), "example.local/Users/exadmin", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from afterpatch.demo.events import cmdlet, worker_command
 from afterpatch.demo.inert import inert
 from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.machine import compiled
@@ -41,6 +42,7 @@ def _cmdlet(ledger: Ledger, moment: datetime, name: str, parameters: Parameters,
             scribe.audit(moment, name, parameters, caller, target),
         ]
     )
+    ledger.note(cmdlet(ledger.server, moment, name, parameters, caller, "Unknown"))
 
 
 def proxyshell_export(ledgers: tuple[Ledger, ...]) -> None:
@@ -124,6 +126,7 @@ def owassrf(ledgers: tuple[Ledger, ...]) -> None:
         ledger.hit(hit)
         client = f"{INTRUDER} {ledger.server.link_local}"
         ledger.add([ledger.scribe.rps_http(moment, client, CHROME_105, user)])
+    ledger.note(worker_command(ledger.server, after(start, 41), "cmd.exe /c whoami"))
     ledger.verdict = "compromised"
-    ledger.chain("owassrf", "succeeded", (INTRUDER,), start, after(start, 33.6))
+    ledger.chain("owassrf", "used", (INTRUDER,), start, after(start, 41))
     ledger.actor("intruder", (INTRUDER,), (CHROME_105,))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from afterpatch.demo.events import panel_command
 from afterpatch.demo.inert import inert
 from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.rows import Hit, Relay
@@ -144,6 +145,8 @@ class ProxyLogon:
             for n, command in enumerate(commands)
         )
         self.back.add(rows)
+        server = self.back.server
+        self.back.note(*(panel_command(server, after(moment, 0.061 * n), command) for n, command in enumerate(commands)))
 
     def page(self, path: str, moment: datetime, vdir: str) -> None:
         """The dropped page: the text of an address book virtual directory, with the script in it."""

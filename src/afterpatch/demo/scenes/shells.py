@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from afterpatch.demo.events import worker_command
 from afterpatch.demo.ledger import Ledger
 from afterpatch.demo.rows import Hit
 from afterpatch.demo.scenes.moments import after
@@ -41,6 +42,9 @@ def use(ledger: Ledger, moment: datetime, client: str, page: str, gaps: Sequence
     ask(ledger, moment, client, page, agent, taken=1330)
     for number, gap in enumerate(gaps):
         moment = after(moment, gap)
+        if not number and ledger.server.generation == "V15":
+            command = 'cmd.exe /c cd /d "C:\\inetpub\\wwwroot\\aspnet_client"&whoami&echo [S]&cd&echo [E]'
+            ledger.note(worker_command(ledger.server, after(moment, 0.4), command))
         ask(ledger, moment, client, page, agent, "POST", taken=90 + 37 * number, bytes_in=300 + 40 * number)
     return moment
 
