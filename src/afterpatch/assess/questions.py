@@ -122,7 +122,7 @@ def answers(asked: Sequence[Asked], coverage: Mapping[str, Coverage], *, build_k
         Answerable(
             message("question.reach"),
             "partly" if len(reach) < 3 else "no",
-            tuple(message(f"missing.{kind}") for kind in (*reach, *channels)),
+            tuple(message(f"missing.{kind}") for kind in (*reach, *channels, "other-hosts")),
         ),
         Answerable(
             message("question.now"),
