@@ -159,7 +159,7 @@ def test_one_chain_of_events_and_text_logs(
         assert any("antSword" in proof["raw"] and "Kx7Qm2Za.aspx" in proof["raw"] for proof in proofs)
         script = next(each for each in steps.values() if "ECPServer" in str(each))
         assert {"record" in proof for proof in (script["evidence"], *script["proofs"])} == {True, False}
-        assert len(script["findings"]) == (3 if server is binary else 2)  # panel, management log, directory: one act
+        assert len(script["findings"]) == 3  # panel, management log, directory: one act
 
 
 def test_coverage_by_channel(events: ModuleType, examine: Examine, tmp_path: Path) -> None:
