@@ -97,12 +97,14 @@ def owner_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
     cves = [cve for cve in states.cves if cve in used]
     holes = states.codes[:, [cve in used for cve in states.cves]] == STATES.index("open")
     holes[ONLINE_PLACE] = False
+    only_country = _only(owners.countries, owners.count)
+    only_network = None if owners.networks is None else _only(owners.networks, owners.count)
     for some in _chunks(listed, np.minimum(told, MOST_HOSTS)):
-        networks = some if owners.networks is None else _only(owners.networks, owners.count)[some]
+        networks = some if only_network is None else only_network[some]
         columns = (
             owners.names(some),
             _named_values(run, "asn", networks),
-            _named_values(run, "country", _only(owners.countries, owners.count)[some]),
+            _named_values(run, "country", only_country[some]),
             hosts[some].tolist(),
             opened[some].tolist(),
             owners.shells[some].tolist(),
@@ -141,16 +143,14 @@ def _named_values(run: Run, column: str, numbers: Ints) -> list[str]:
 
 def _holes(classes: Pairs, owners: Ints, holes: Flags, cves: Sequence[str]) -> list[str]:
     """The holes (class x CVE) that are open on hosts of each owner."""
-    known: dict[bytes, str] = {}
-    found = []
-    for owner in owners.tolist():
-        begin, end = np.searchsorted(classes.left, [owner, owner + 1])
-        there = holes[classes.right[begin:end]].any(axis=0)
-        key = there.tobytes()
-        if key not in known:
-            known[key] = " ".join(sorted(cves[place] for place in np.flatnonzero(there).tolist()))
-        found.append(known[key])
-    return found
+    begins, ends = np.searchsorted(classes.left, owners), np.searchsorted(classes.left, owners, side="right")
+    rows = np.repeat(begins - np.cumsum(ends - begins) + (ends - begins), ends - begins) + np.arange(int((ends - begins).sum()))
+    packed = np.packbits(holes, axis=1)[classes.right[rows]]
+    each = np.bitwise_or.reduceat(packed, np.cumsum(ends - begins) - (ends - begins), axis=0)
+    distinct, which = np.unique(each, axis=0, return_inverse=True)
+    there = np.unpackbits(distinct, axis=1, count=len(cves)).view(bool)
+    texts = [" ".join(sorted(cve for cve, is_there in zip(cves, row, strict=True) if is_there)) for row in there.tolist()]
+    return [texts[number] for number in which.reshape(-1).tolist()]
 
 
 def _first_hosts(run: Run, owners: Ints, exposed: Flags, *, given: bool) -> list[str]:
@@ -166,11 +166,8 @@ def _first_hosts(run: Run, owners: Ints, exposed: Flags, *, given: bool) -> list
         if len(chosen):
             room -= np.bincount(place, minlength=len(room))
             row_numbers = chosen if rows.chosen is None else np.flatnonzero(rows.chosen)[chosen]
-            hosts = rows.piece.hosts()
-            data = hosts.data.tobytes()
-            begins, lengths = hosts.begins[row_numbers], hosts.lengths[row_numbers]
-            for owner, begin, end in zip(place.tolist(), begins.tolist(), (begins + lengths).tolist(), strict=True):
-                found[owner].append(data[begin:end].decode("utf-8", "replace"))
+            for owner, host in zip(place.tolist(), rows.piece.hosts().strings(row_numbers), strict=True):
+                found[owner].append(host)
     return [" ".join(texts) for texts in found]
 
 

@@ -49,8 +49,8 @@ class Coding:
         entries = first - (np.cumsum(sizes) - sizes)[slot]
         places, columns = (slot // len(names)).astype(np.int32), (slot % len(names)).astype(np.int8)
         found = cls(names, pieces, maps, places, columns, entries.astype(np.int32))
-        texts = isinstance(pieces[0].entries(names[0]), list)
-        nothing = _keys([""] if texts else np.zeros(1, np.int64), key)
+        texts = isinstance(pieces[0].entries(names[0]), Hosts)
+        nothing = _keys(Hosts.of([b""]) if texts else np.zeros(1, np.int64), key)
         place = int(np.searchsorted(distinct, nothing[0]))
         if place < len(distinct) and distinct[place] == nothing[0]:
             found.empty = int(numbers[place])
@@ -77,9 +77,10 @@ class Coding:
             place, column = divmod(int(slots[group[0]]), len(self.names))
             listed = self.pieces[place].entries(self.names[column])
             rows = inside[group]
-            for row, entry in zip(rows.tolist(), self.entries[wanted[rows]].tolist(), strict=True):
-                value = listed[entry]
-                found[row] = value if isinstance(value, str) else int(value)
+            entries = self.entries[wanted[rows]].astype(np.int64)
+            values = listed.strings(entries) if isinstance(listed, Hosts) else listed[entries].tolist()
+            for row, value in zip(rows.tolist(), values, strict=True):
+                found[row] = value
         return found
 
     def ranks(self) -> Ints:
@@ -101,11 +102,8 @@ class Coding:
         return first
 
 
-def _keys(values: list[str] | Ints, key: tuple[int, int]) -> Words:
-    if isinstance(values, list):
-        texts = Hosts.of([value.encode() for value in values])
-        return hashes(texts.data, texts.begins, texts.lengths, key)
-    return values.astype(np.uint64)
+def _keys(values: Hosts | Ints, key: tuple[int, int]) -> Words:
+    return hashes(values.data, values.begins, values.lengths, key) if isinstance(values, Hosts) else values.astype(np.uint64)
 
 
 def listed(numbers: Ints) -> tuple[npt.NDArray[np.int32], Ints]:

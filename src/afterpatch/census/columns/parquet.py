@@ -34,7 +34,7 @@ class Kind:
 class Chunk:
     """Where a column lies in its file: `offset` and `size` in bytes, its values, the length of its dictionary page (0:
     none) with the number of entries, and where the values, or the positions in the dictionary, begin (`body`). `listed`:
-    where the entries of the dictionary begin."""
+    where the entries of the dictionary begin; `sizes`: where their lengths stand (texts only)."""
 
     offset: int
     size: int
@@ -43,6 +43,7 @@ class Chunk:
     entries: int
     body: int
     listed: int = 0
+    sizes: int = 0
 
 
 def _varint(value: int) -> bytes:
@@ -85,38 +86,25 @@ def _page(kind: int, size: int, values: int, encoding: int) -> bytes:
     return _struct(*fields, (7, _STRUCT, _struct(*inner)))
 
 
-def plain_texts(texts: Sequence[bytes]) -> bytes:
-    """Texts one after the other, each behind its length."""
-    return b"".join(len(text).to_bytes(4, "little") + text for text in texts)
-
-
 def plain_page(size: int, values: int) -> bytes:
     """What stands before `size` bytes of values without a dictionary."""
     return _page(_DATA_PAGE, size, values, PLAIN)
 
 
-def dictionary_page(kind: Kind, entries: Sequence[bytes] | npt.NDArray[np.int64]) -> tuple[bytes, bytes]:
-    """The list of values of a column: what stands before it, and it."""
-    if kind.type == BYTE_ARRAY:
-        listed = plain_texts(entries)  # type: ignore[arg-type]
-    else:
-        listed = np.asarray(entries).astype(DTYPES[kind.type]).tobytes()
+def dictionary_page(kind: Kind, entries: npt.NDArray[np.int64]) -> tuple[bytes, bytes]:
+    """The list of values of a column of numbers: what stands before it, and it."""
+    listed = entries.astype(DTYPES[kind.type]).tobytes()
     return _page(_DICTIONARY_PAGE, len(listed), len(entries), PLAIN), listed
+
+
+def text_page(texts: bytes, entries: int) -> tuple[bytes, bytes]:
+    """The list of values of a column of texts, each of them behind its length in four bytes."""
+    return _page(_DICTIONARY_PAGE, len(texts), entries, PLAIN), texts
 
 
 def width_of(entries: int) -> tuple[int, str]:
     """Bits of a position in a list, and how NumPy calls them."""
     return (8, "u1") if entries <= 256 else (16, "<u2") if entries <= 65536 else (32, "<u4")
-
-
-def listed_texts(data: bytes, entries: int) -> list[bytes]:
-    """The texts that `plain_texts` wrote one after the other."""
-    found, place = [], 0
-    for _entry in range(entries):
-        end = place + 4 + int.from_bytes(data[place : place + 4], "little")
-        found.append(data[place + 4 : end])
-        place = end
-    return found
 
 
 def coded_page(codes: npt.NDArray[np.integer[Any]], entries: int) -> tuple[bytes, bytes]:

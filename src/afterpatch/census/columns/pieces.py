@@ -31,10 +31,11 @@ NAMELESS = "#"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as positions in a list of distinct values."""
+    """A column as positions in a list of distinct values. `texts`: the list where it is long."""
 
     codes: npt.NDArray[np.int32]
     values: Sequence[str | int]
+    texts: Hosts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,13 @@ class Piece:
         chunk = self.chunks[name]
         return np.fromfile(self.path, parquet.width_of(chunk.entries)[1], self.rows, offset=chunk.body)
 
-    def entries(self, name: str) -> list[str] | Ints:
+    def entries(self, name: str) -> Hosts | Ints:
         """The list of values of a column."""
         kind, chunk = KINDS[name], self.chunks[name]
-        size = chunk.offset + chunk.dictionary - chunk.listed
-        if kind.type == BYTE_ARRAY:
-            raw = np.fromfile(self.path, np.uint8, size, offset=chunk.listed).tobytes()
-            return [text.decode("utf-8", "replace") for text in parquet.listed_texts(raw, chunk.entries)]
-        dtype = parquet.DTYPES[kind.type]
-        return np.fromfile(self.path, dtype, chunk.entries, offset=chunk.listed).astype(np.int64)
+        if kind.type != BYTE_ARRAY:
+            return np.fromfile(self.path, parquet.DTYPES[kind.type], chunk.entries, offset=chunk.listed).astype(np.int64)
+        sizes = np.fromfile(self.path, "<u4", chunk.entries, offset=chunk.sizes).astype(np.int64)
+        return self._texts(chunk.listed, chunk.offset + chunk.dictionary - chunk.listed, sizes)
 
     def flags(self, name: str) -> npt.NDArray[np.bool_] | None:
         """A column of truth values, None where all are false."""
@@ -77,19 +76,24 @@ class Piece:
         """The hosts."""
         chunk = self.chunks["host"]
         lengths = np.fromfile(self.path, "<u2", self.rows, offset=self.lengths).astype(np.int64)
-        size = chunk.offset + chunk.size - chunk.body
+        return self._texts(chunk.body, chunk.offset + chunk.size - chunk.body, lengths)
+
+    def _texts(self, offset: int, size: int, lengths: Ints) -> Hosts:
         data = np.zeros(size + PADDING, np.uint8)
-        data[:size] = np.fromfile(self.path, np.uint8, size, offset=chunk.body)
+        data[:size] = np.fromfile(self.path, np.uint8, size, offset=offset)
         return Hosts(data, np.cumsum(lengths + 4) - lengths, lengths)
 
 
 @dataclass(slots=True)
 class Hosts:
-    """Host names one behind the other, each behind its length in four bytes."""
+    """Texts (host names, or the values of a column) one behind the other, each behind its length in four bytes."""
 
     data: npt.NDArray[np.uint8]
     begins: Ints
     lengths: Ints
+
+    def __len__(self) -> int:
+        return len(self.lengths)
 
     @classmethod
     def of(cls, names: Sequence[bytes]) -> Hosts:
@@ -132,8 +136,14 @@ class Hosts:
         data = np.concatenate([self.data, np.frombuffer(b"".join(names) + b"\0" * PADDING, np.uint8)])
         return Hosts.cut(data, starts, lengths)
 
+    def strings(self, rows: Ints) -> list[str]:
+        """Some of them as Python's strings."""
+        data, begins = self.data.tobytes(), self.begins[rows]
+        places = zip(begins.tolist(), (begins + self.lengths[rows]).tolist(), strict=True)
+        return [data[begin:end].decode("utf-8", "replace") for begin, end in places]
+
     def body(self) -> memoryview:
-        """All names as a Parquet page holds them."""
+        """All of them as a Parquet page holds them."""
         size = int(self.begins[-1] + self.lengths[-1]) if len(self.begins) else 0
         return self.data[:size].data
 
@@ -158,11 +168,12 @@ def same(value: str | int, rows: int) -> Column:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A column whose list of values is already a page."""
+    """A column whose list of values is already a page. `sizes`: the lengths of texts."""
 
     codes: npt.NDArray[np.unsignedinteger] | npt.NDArray[np.int32]
     page: tuple[bytes, bytes]
     entries: int
+    sizes: Ints | None = None
 
 
 def write(
@@ -175,6 +186,7 @@ def write(
     """Writes a piece. `flags`: the columns of truth values, None where all are false."""
     rows = len(hids)
     chunks: dict[str, Chunk] = {}
+    sizes: dict[str, Ints] = {}
     with path.open("wb") as stream:
         stream.write(parquet.MAGIC)
         for name, kind in KINDS.items():
@@ -193,12 +205,17 @@ def write(
             else:
                 listed = _listed(kind, columns.get(name) or same("" if kind.type == BYTE_ARRAY else 0, rows))
                 page, entries = listed.page, listed.entries
+                if listed.sizes is not None:
+                    sizes[name] = listed.sizes
                 lead, body = parquet.coded_page(listed.codes, entries)
             stream.writelines((*page, lead, body))
             listed_at, size = offset + len(page[0]), len(page[0]) + len(page[1])
             chunks[name] = Chunk(offset, stream.tell() - offset, rows, size, entries, offset + size + len(lead), listed_at)
         lengths = stream.tell()
         stream.write(hosts.lengths.astype("<u2").tobytes())
+        for name, one in sizes.items():
+            chunks[name] = replace(chunks[name], sizes=stream.tell())
+            stream.write(one.astype("<u4").tobytes())
         stream.write(parquet.footer(KINDS, [(rows, chunks)]))
     return Piece(path, rows, chunks, lengths)
 
@@ -206,11 +223,10 @@ def write(
 def _listed(kind: Kind, column: Column | Listed) -> Listed:
     if isinstance(column, Listed):
         return column
-    if kind.type == BYTE_ARRAY:
-        page = parquet.dictionary_page(kind, [str(value).encode("utf-8", "replace") for value in column.values])
-    else:
-        page = parquet.dictionary_page(kind, np.array(column.values, np.int64))
-    return Listed(column.codes, page, len(column.values))
+    if kind.type != BYTE_ARRAY:
+        return Listed(column.codes, parquet.dictionary_page(kind, np.array(column.values, np.int64)), len(column.values))
+    texts = column.texts or Hosts.of([str(value).encode("utf-8", "replace") for value in column.values])
+    return Listed(column.codes, parquet.text_page(bytes(texts.body()), len(texts)), len(texts), texts.lengths)
 
 
 def kept(piece: Piece, rows: npt.NDArray[np.bool_]) -> Piece:
@@ -224,9 +240,10 @@ def kept(piece: Piece, rows: npt.NDArray[np.bool_]) -> Piece:
             flags[name] = None if given is None else given[rows]
         elif chunk.dictionary:
             head = np.fromfile(piece.path, np.uint8, chunk.dictionary, offset=chunk.offset).tobytes()
-            columns[name] = Listed(
-                piece.codes(name)[rows], (head[: chunk.listed - chunk.offset], head[chunk.listed - chunk.offset :]), chunk.entries
-            )
+            page = head[: chunk.listed - chunk.offset], head[chunk.listed - chunk.offset :]
+            entries = piece.entries(name)
+            sizes = entries.lengths if isinstance(entries, Hosts) else None
+            columns[name] = Listed(piece.codes(name)[rows], page, chunk.entries, sizes)
     new = write(
         piece.path.with_name(f"{piece.path.stem}-kept.parquet"), piece.hosts().kept(rows), piece.hids()[rows], columns, flags
     )

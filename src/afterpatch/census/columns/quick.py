@@ -16,7 +16,9 @@ from afterpatch.census.columns.pieces import MEANINGS, NOT_STORED, Column, Hosts
 
 _STRIDE = 1 << 20  # bytes looked at at once: what the processor's cache holds
 _WINDOW = 1 << 12
-_DOT, _DASH, _UNDERSCORE = ord("."), ord("-"), ord("_")
+_MANY, _LONGEST_PLAIN = 2000, 120
+_AS_GIVEN = ("sector", "owner", "tag")  # a text without anything special in it means itself
+_DOT, _DASH, _UNDERSCORE, _SPACE = ord("."), ord("-"), ord("_"), ord(" ")
 
 
 @dataclass(slots=True)
@@ -220,6 +222,10 @@ def _column(data: Bytes, part: _Part, name: str, *, strict: bool = False) -> _Re
     if texts is None:
         return _Read(Column(np.zeros(part.rows, np.int32), [""]), np.ones(part.rows, bool))
     found = coded(texts.keys)
+    if name in _AS_GIVEN and len(found.firsts) > _MANY:
+        listed = _listed(data, texts, found.firsts)
+        if listed is not None:
+            return _Read(Column(found.codes, (), listed), np.ones(part.rows, bool))
     known: dict[str | int, int] = {}
     renumbered, good = [], []
     for start, length in zip(texts.starts[found.firsts].tolist(), texts.lengths[found.firsts].tolist(), strict=True):
@@ -231,3 +237,16 @@ def _column(data: Bytes, part: _Part, name: str, *, strict: bool = False) -> _Re
     if all(good):
         return _Read(Column(codes, list(known)), np.ones(part.rows, bool))
     return _Read(Column(codes, list(known)), np.array(good, bool)[found.codes], strange=True)
+
+
+def _listed(data: Bytes, texts: _Texts, firsts: Ints) -> Hosts | None:
+    """The distinct texts of a column, where all of them are plain: ASCII on one line, short, with single spaces inside."""
+    found = Hosts.cut(data, texts.starts[firsts].astype(np.int64), texts.lengths[firsts].astype(np.int64))
+    size = int(found.begins[-1] + found.lengths[-1])
+    signs = found.data[:size].copy()
+    for byte in range(4):  # a length counts as a space: none may stand beside it
+        signs[found.begins - 4 + byte] = _SPACE if byte == 3 else _DOT
+    spaces = signs == _SPACE
+    plain = (signs - np.uint8(_SPACE) < 127 - _SPACE).all() and not (spaces[1:] & spaces[:-1]).any()
+    last = (found.begins + found.lengths - 1)[found.lengths > 0]
+    return found if plain and not spaces[last].any() and int(found.lengths.max()) <= _LONGEST_PLAIN else None
