@@ -83,7 +83,7 @@ def _counted(result: CensusResult) -> _Owners:
     return _Owners(run, given, result.counts.groups["asn"], result.counts.group_shells["asn"], countries.pairs(), None)
 
 
-def owner_rows(result: CensusResult) -> Iterator[tuple[object, ...]]:
+def owner_rows(result: CensusResult) -> Iterator[tuple[str, str, str, int, int, int, str, str]]:
     """For each owner with hosts that are open to a hole used in attacks, or called compromised, most hosts first: owner,
     network and country (where all its hosts have the same), hosts, exposed hosts, compromised hosts, the CVEs, and the
     first hosts that it must be told of, in the order of the input."""

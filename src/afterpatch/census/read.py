@@ -16,7 +16,7 @@ import numpy as np
 
 from afterpatch.census.blocks import Block
 from afterpatch.census.columns import values
-from afterpatch.census.columns.pieces import MEANINGS, NAMELESS, Column, Hosts, Piece, column, known, write
+from afterpatch.census.columns.pieces import MEANINGS, NAMELESS, Column, Hosts, Piece, meant, write
 from afterpatch.census.columns.quick import Layout, quick
 from afterpatch.census.places import Places
 from afterpatch.census.rows import Row, Tally
@@ -114,7 +114,7 @@ def _write(job: Job, task: Task, rows: Sequence[Row], done: Done) -> None:
         return
     texts = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
     names = [values.host(name).encode("utf-8", "replace") for name in texts["host"]]
-    columns = {name: column([known(name, text) for text in texts[name]]) for name in MEANINGS}
+    columns = {name: meant(name, texts[name]) for name in MEANINGS}
     flags = {name: np.fromiter((getattr(row, name) for row in rows), bool, len(rows)) for name in ("coarse", "shell")}
     _piece(job, task, Hosts.of(names), columns, {name: given if given.any() else None for name, given in flags.items()}, done)
 

@@ -134,4 +134,9 @@ def write_owners(result: CensusResult, path: str) -> int:
     first: owner, network, country, hosts, exposed hosts, compromised hosts, the CVEs, and the first 100 hosts. The
     owner is the input's, else the network. Returns the number of rows."""
     heading = ("owner", "asn", "country", "hosts", "exposed", "compromised", "cves", "first_hosts")
-    return _write_lines(path, heading, (_quoted(*row) for row in owner_rows(result)))
+    return _write_lines(path, heading, _owner_lines(result))
+
+
+def _owner_lines(result: CensusResult) -> Iterator[str]:
+    for owner, network, country, hosts, exposed, shells, cves, first in owner_rows(result):
+        yield f'{_quoted(owner, network, country)},"{hosts}","{exposed}","{shells}","{cves}",{_quoted(first)}'

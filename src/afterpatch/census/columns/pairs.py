@@ -47,7 +47,7 @@ class PairCounter:
         self.dense = np.zeros(left * right, np.int64) if left * right <= _DENSE else None
         self.waiting: list[Ints] = []
         self.size = 0
-        self.found = np.empty(0, np.int64), np.empty(0, np.int64)
+        self.sorted: list[tuple[Ints, Ints]] = []
 
     def add(self, left: Ints, right: Ints) -> None:
         """Takes some pairs."""
@@ -64,12 +64,20 @@ class PairCounter:
         if self.dense is not None:
             self.dense += np.bincount(waiting, minlength=len(self.dense))
             return
-        pairs, counts = np.unique(waiting, return_counts=True)
-        known = np.concatenate([self.found[0], pairs])
+        waiting.sort()
+        starts = np.flatnonzero(np.diff(waiting, prepend=-1))
+        self.sorted.append((waiting[starts], np.diff(starts, append=len(waiting))))
+        while len(self.sorted) > 1 and len(self.sorted[-1][0]) * 2 > len(self.sorted[-2][0]):
+            self._join()
+
+    def _join(self) -> None:
+        """Puts the last two lists together: only such as are about as long, so that few pairs are sorted again often."""
+        (first, counts), (second, more) = self.sorted.pop(-2), self.sorted.pop()
+        known, numbers = np.concatenate([first, second]), np.concatenate([counts, more])
         order = np.argsort(known, kind="stable")
-        known, counts = known[order], np.concatenate([self.found[1], counts])[order]
+        known, numbers = known[order], numbers[order]
         starts = np.flatnonzero(np.diff(known, prepend=-1))
-        self.found = known[starts], np.add.reduceat(counts, starts) if len(starts) else counts
+        self.sorted.append((known[starts], np.add.reduceat(numbers, starts)))
 
     def pairs(self) -> Pairs:
         """All that were counted."""
@@ -78,4 +86,9 @@ class PairCounter:
         if self.dense is not None:
             places = np.flatnonzero(self.dense)
             return Pairs(places // self.right, places % self.right, self.dense[places])
-        return Pairs(self.found[0] // self.right, self.found[0] % self.right, self.found[1])
+        while len(self.sorted) > 1:
+            self._join()
+        if not self.sorted:
+            return Pairs.none()
+        pairs, counts = self.sorted[0]
+        return Pairs(pairs // self.right, pairs % self.right, counts)

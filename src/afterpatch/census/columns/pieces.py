@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -148,10 +147,14 @@ class Hosts:
         return self.data[:size].data
 
 
-@lru_cache(1 << 15)
-def known(name: str, text: str) -> str | int:
-    """What a text of a column means; the same texts come again and again."""
-    return MEANINGS[name](text)
+def meant(name: str, texts: Sequence[str]) -> Column:
+    """A column by what its texts mean; each different text is looked at once."""
+    if name == "day":
+        texts = [text.lstrip()[: values.DAY_CELL] for text in texts]
+    listed: dict[str, int] = {}
+    codes = np.array([listed.setdefault(text, len(listed)) for text in texts], np.int32)
+    found = column([MEANINGS[name](text) for text in listed])
+    return Column(found.codes[codes], found.values) if len(codes) else found
 
 
 def column(texts: Iterable[str | int]) -> Column:
