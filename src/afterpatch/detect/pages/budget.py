@@ -30,6 +30,16 @@ class Budget:
         self.steps -= cost
         return True
 
+    def keep(self, part: int, of: int) -> int:
+        """Lay steps aside (`part` of `of`), so that what runs first does not eat them all; gives how many."""
+        kept = self.steps * part // of
+        self.steps -= kept
+        return kept
+
+    def give(self, steps: int) -> None:
+        """Put steps back that were laid aside."""
+        self.steps += steps
+
     def fold(self, size: int) -> bool:
         """Take bytes for a constant; False where it would be too large or none are left."""
         if size > MAX_CONSTANT or self.folded < size:

@@ -64,7 +64,7 @@ _SETTINGS = re.compile(
     re.IGNORECASE,
 )
 _SETTING_FILES = (".htaccess", ".user.ini", "web.config")
-_NOT_CODE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ico", ".zip", ".rar", ".tmp", ".pdf", ".mp3")
+_NOT_CODE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ico", ".zip", ".rar", ".tmp", ".pdf", ".mp3", ".txt")
 
 
 def _code(event: Event) -> str:
@@ -93,7 +93,8 @@ def _process(event: Event) -> str:
     if found & {"download", "upload-name", "undefined", "file", "session"} or "embedded" in event.roles:
         return "high"
     commands = " ".join(value.text or value.head for role, value in event.roles.items() if role == "command")
-    return "high" if _SHELL.search(commands) or _TELLING_COMMAND.search(commands) else "medium"
+    telling = _SHELL.search(commands) or _TELLING_COMMAND.search(commands) or commands.lstrip().startswith(("./", ".\\"))
+    return "high" if telling else "medium"  # a program that lies beside the page is none of the system's
 
 
 def _load(event: Event) -> str:

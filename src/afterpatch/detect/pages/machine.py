@@ -57,8 +57,10 @@ class Machine(Statements):
         self.share_marks()
         for turn in range(2):
             self.round = turn
+            kept = self.budget.keep(2, 5)
             for program in programs:
                 self.block(program.statements)
+            self.budget.give(kept)
             for program in programs:
                 for function in program.functions:
                     if turn or id(function) not in self.entered:

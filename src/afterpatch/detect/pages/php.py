@@ -169,6 +169,14 @@ class PhpReader(CReader):
 
     # --- expressions --------------------------------------------------------------------------------------------
 
+    def argument(self) -> ir.Node:
+        if not self.sign("{"):
+            return self.expression()
+        self.next()  # braces around a value: no PHP, but what was meant is plain
+        value = self.expression()
+        self.accept("}")
+        return value
+
     def primary(self) -> ir.Node:
         token = self.token
         line = token.line

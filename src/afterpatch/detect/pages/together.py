@@ -22,6 +22,7 @@ _RAW_CALLS = (
     "connect", "beginconnect", "connectasync", "tcpclient", "socket", "inetsocketaddress", "fsockopen", "pfsockopen",
     "stream_socket_client", "socket_connect",
 )  # fmt: skip
+_TEMPORARY = frozenset(("/tmp", "/var/tmp", "/var/lib/php/session", "/var/lib/php/sessions", "/var/lib/php5"))  # noqa: S108
 _LISTING = frozenset(("each element", "explode", "split", "preg_split", "[...]"))
 _STARTERS = frozenset(("system", "exec", "shell_exec", "passthru", "popen", "proc_open", "pcntl_exec"))
 _APPLICATION = re.compile(r"(?:^|[\\/])(?:wp-(?:load|config|blog-header)|configuration)\.php$", re.IGNORECASE)
@@ -63,6 +64,13 @@ def _reads_any_file(seen: Seen) -> str:
         for event, flow in zip(seen.events, seen.flows, strict=True)
     )
     return "high" if whole and (seen.facts.script_platform or not seen.facts.authenticated) else ""
+
+
+def _reads_temporary(seen: Seen) -> str:
+    """Whatever lies in the system's folder for temporary files, which is where PHP keeps sessions."""
+    listed = {(role(one, "path").text or "").rstrip("/\\").lower() for one in seen.of("file-list")} & _TEMPORARY
+    read = [role(one, "path").head.lower() for one in seen.of("file-read", "file-open")]
+    return "high" if any(head.startswith(folder + "/") for folder in listed for head in read) else ""
 
 
 def _proxy(seen: Seen) -> str:
@@ -214,6 +222,7 @@ def _application_account(seen: Seen) -> str:
 RULES: dict[str, Callable[[Seen], str]] = {
     "file-manager": _file_manager,
     "reads-any-file": _reads_any_file,
+    "reads-temporary": _reads_temporary,
     "proxy": _proxy,
     "collects-passwords": _collects_passwords,
     "unfollowed": _unfollowed,
