@@ -156,16 +156,26 @@ def _shodan(record: Record) -> list[Row]:
     """Shodan's banner: `data` holds the raw header block."""
     get, answer, place = record.get, record.get("http"), record.get("location")
     answer, place = answer if isinstance(answer, dict) else {}, place if isinstance(place, dict) else {}
-    product = _text(get("product"))
-    named = _text(get("version")) if product and "exchange" in product.lower() else ""
-    seen = _seen(_text(get("data"))[:_MOST_BODY], _text(answer.get("html")), _text(answer.get("title")), product, named=named)
+    data, found = get("data"), None
+    if isinstance(data, str) and (at := data.find(_USUAL, 0, _MOST_BODY)) >= 0:
+        found = HEADER.match(data, at + 1, _MOST_BODY)  # most records end here: what follows looks everywhere
+    seen = Seen(found[1], False, True) if found is not None else _shodan_seen(record, answer)
     vulns = get("vulns")
     tag = ";".join([str(name)[:30] for name in list(vulns)[:200]]) if isinstance(vulns, (dict, list)) else ""
+    favicon = False if seen.sign or seen.version else inner(answer, "favicon", "hash") == _FAVICON
     return _made(
-        record["ip_str"], [seen], favicon=inner(answer, "favicon", "hash") == _FAVICON, tag=tag, day=_text(get("timestamp")),
+        record["ip_str"], [seen], favicon=favicon, tag=tag, day=_text(get("timestamp")),
         country=cell(place.get("country_code") or get("country_code")), asn=cell(get("asn")),
         owner=cell(get("org") or get("isp")),
     )  # fmt: skip
+
+
+def _shodan_seen(record: Record, answer: Record) -> Seen:
+    product = _text(record.get("product"))
+    named = _text(record.get("version")) if product and "exchange" in product.lower() else ""
+    return _seen(
+        _text(record.get("data"))[:_MOST_BODY], _text(answer.get("html")), _text(answer.get("title")), product, named=named
+    )
 
 
 def _censys(record: Record) -> list[Row] | None:
