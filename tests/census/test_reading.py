@@ -124,6 +124,21 @@ def test_inventories(tmp_path, text):
     assert run(tmp_path, gzip.compress(text.encode()))[1] == {OLD: 1}
 
 
+def test_the_display_version_never_proves_a_missing_update(tmp_path):
+    """Active Directory's version stays at the cumulative update; a version seen from outside goes before it."""
+    text = f"Name,AdminDisplayVersion\nEX1,Version 15.1 (Build 2176.2)\nEX2,Version 15.1 (Build 2176.9)\nEX3,Version 15.1 (Build 32176.2)\n"  # noqa: E501, F541
+    _kind, _found, result = run(tmp_path, text)
+    count = result.of(LOGON)
+    assert (count.open, count.unknown, count.fixed) == (0, 2, 1)
+    assert result.of("CVE-2021-34473").unknown == 3  # an update is there for this cumulative update
+    assert result.of("CVE-2022-41040").open == 3  # none is
+    (tmp_path / "scan.csv").write_text(f"host,version\nEX1,{FIXED}\n")
+    (tmp_path / "inventory.csv").write_text(text)
+    with census([tmp_path / "inventory.csv", tmp_path / "scan.csv"]) as both:
+        assert (both.of(LOGON).fixed, both.of(LOGON).unknown, both.hosts) == (2, 1, 3)
+        assert not [one for one in both.notices if one.reason == "notice.census-several-builds"]
+
+
 def test_a_report_of_compromised_sites_joins_the_scan(tmp_path):
     shells = "timestamp,ip,port,hostname,tag,asn,geo,url,category\n2021-03-12,192.0.2.1,443,a,exchange;webshell,64496,DE,/aspnet_client/x.aspx,compromised\n2021-03-12,192.0.2.9,80,b,wordpress,64497,FR,/wp/,phishing\n"  # noqa: E501
     (tmp_path / "shells.csv").write_text(shells)

@@ -17,12 +17,13 @@ import numpy.typing as npt
 from afterpatch.census.columns.coding import Coding
 from afterpatch.census.scope import Scope
 from afterpatch.knowledge import builds, vulnerabilities
-from afterpatch.knowledge.builds import Build, BuildError
+from afterpatch.knowledge.builds import Build, BuildError, Reading
 from afterpatch.knowledge.vulnerabilities import Vulnerability
 
 ONLINE, NOTHING = -2, -1
 ONLINE_PLACE, NOTHING_PLACE, FIRST_PLACE = 0, 1, 2  # rows of States
 STATES = ("open", "unknown", "fixed", "not-affected")
+LEAST = 1 << 60  # in what builds are compared by: exact readings go before the others
 _LONGEST, _AT_ONCE = 64, 1 << 18
 _LIKELY = re.compile("[^0-9]{0,16}[0-9]")
 
@@ -47,7 +48,7 @@ class Classes:
     known: dict[tuple[object, ...], VersionClass] = field(default_factory=dict)
 
     def of(self, text: str, coarse: bool) -> tuple[int, int] | None:
-        """(class number, key to compare builds by) of a version text; ONLINE for Exchange Online; None for no build."""
+        """(class number, what builds are compared by) of a version text; ONLINE for Exchange Online; None for no build."""
         try:
             reading = builds.read(text)
         except BuildError:
@@ -56,8 +57,8 @@ class Classes:
         key = (build.major << 40) | (build.minor << 33) | (build.build << 16) | build.revision
         if build.product == builds.ONLINE:
             return ONLINE, key
-        precision = "cu" if coarse and reading.precision == "exact" else reading.precision
-        return self._class(build, precision).number, key
+        precision = "cu" if coarse and reading.precision == "exact" else stated_precision(reading)
+        return self._class(build, precision).number, key | (LEAST if precision == "least" else 0)
 
     def _class(self, build: Build, precision: str) -> VersionClass:
         identity = _identity(build, precision)
@@ -66,6 +67,12 @@ class Classes:
             found = VersionClass(len(self.known), build, precision, _label(build, precision))
             self.known[identity] = found
         return found
+
+
+def stated_precision(reading: Reading) -> str:
+    """How precise a build in an inventory is: AdminDisplayVersion does not follow security updates, so it says that this
+    build or a later one of its cumulative update is installed (`least`)."""
+    return "least" if reading.spelling == "admin-display" and reading.precision == "exact" else reading.precision
 
 
 def _identity(build: Build, precision: str) -> tuple[object, ...]:
@@ -78,8 +85,8 @@ def _identity(build: Build, precision: str) -> tuple[object, ...]:
     if precision == "cu":
         return ("cu", branch.key)
     if builds.lookup(build) is not None:
-        return ("listed", build)
-    return ("between", branch.key, bisect_right([row.build for row in branch.rows], build))
+        return ("listed", build, precision)
+    return ("between", branch.key, bisect_right([row.build for row in branch.rows], build), precision)
 
 
 def _label(build: Build, precision: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from afterpatch.census.classes import stated_precision
 from afterpatch.census.words import Words, visible, words
 from afterpatch.knowledge import builds, exploitation, vulnerabilities
 from afterpatch.knowledge.builds import Build, BuildError, BuildRow
@@ -60,14 +61,14 @@ def explain(text: str) -> Explanation:
         reading = builds.read(text)
     except BuildError as error:
         raise UsageError(f"{visible(text)} is no CVE and no build of Exchange ({error.reason}).") from None
-    build, branch = reading.build, builds.branch(reading.build)
-    states = tuple(vulnerabilities.state(cve, build, reading.precision) for cve in vulnerabilities.vulnerabilities())
-    row = builds.lookup(build) if reading.precision == "exact" else None
+    build, branch, precision = reading.build, builds.branch(reading.build), stated_precision(reading)
+    states = tuple(vulnerabilities.state(cve, build, precision) for cve in vulnerabilities.vulnerabilities())
+    row = builds.lookup(build) if precision == "exact" else None
     return Explanation(
         "build",
         text,
         build=build,
-        precision=reading.precision,
+        precision=precision,
         row=row,
         newest=branch.rows[-1] if branch else None,
         states=states,

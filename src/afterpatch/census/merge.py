@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from afterpatch.census.classes import LEAST
 from afterpatch.census.columns.coding import Coding, listed
 from afterpatch.census.columns.encode import Ints, Words
 from afterpatch.census.columns.pieces import Column, Hosts, write
@@ -24,7 +25,6 @@ _READINGS = 1 << 20  # readings put together at once
 _ROWS = 1 << 17  # rows of a new piece
 _BUCKETS = 22  # bits of a hash that tell quickly which hosts are there once
 _SHIFT = np.uint64(64 - _BUCKETS)
-_COARSE = np.int64(1) << 60  # an exact reading goes before a coarse one
 _NEVER = np.iinfo(np.int64).max
 _TEXTS = ("country", "sector", "owner", "asn", "place", "net")
 
@@ -151,7 +151,7 @@ def _merge(run: Run, folder: Path, readings: _Readings) -> int:
     built = columns["key"] >= 0
     newest = readings.most(np.where(built, columns["day"], -1))
     counts = built & (columns["day"] == newest[group])
-    ranks = np.where(counts, columns["key"] + columns["coarse"] * _COARSE, _NEVER)
+    ranks = np.where(counts, columns["key"] + columns["coarse"] * LEAST, _NEVER)
     least = np.minimum.reduceat(ranks, readings.starts)
     chosen = readings.first(counts & (ranks == least[group]))
     instead = readings.first(columns["version"] != run.coding("version").empty)
@@ -165,7 +165,7 @@ def _merge(run: Run, folder: Path, readings: _Readings) -> int:
     merged["tag"] = _tags(run.coding("tag"), columns["tag"], readings, run.key[0])
     flags = {"coarse": columns["coarse"][chosen] & (newest >= 0), "shell": readings.most(columns["shell"])}
     _write(run, folder, readings, merged, flags)
-    exact = counts & (columns["coarse"] == 0)
+    exact = counts & (columns["coarse"] == 0) & (columns["key"] < LEAST)
     low = np.minimum.reduceat(np.where(exact, columns["key"], _NEVER), readings.starts)
     return int(np.count_nonzero(readings.most(np.where(exact, columns["key"], -1)) > low))
 
