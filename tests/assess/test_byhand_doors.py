@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from byhand import AT, MINUTE, SINCE, Examine, as_drive, doors, knock, lived, loud, stages, use, utc
+from byhand import AT, MINUTE, SINCE, Examine, Server, as_drive, doors, knock, lived, loud, relayed, stages, use, utc
 
 from afterpatch.demo.inert import inert
 
@@ -72,3 +72,20 @@ def test_a_folder_named_by_its_old_name_and_a_dump_belong_to_the_one_way_in(exam
     ran = examine(as_drive(server, tmp_path), tmp_path / "case", *SINCE)
     assert doors(ran)["C:\\ProgramData\\_2\\blogin.aspx"] == ("present", ["203.0.113.91"], 3)
     assert stages(ran) == {"proxylogon": "used"}
+
+
+def test_who_came_through_another_server(examine: Examine, tmp_path: Path) -> None:
+    front, back = lived(), Server("MX8", address="192.168.40.18")
+    back.config()
+    back.living(utc("2021-03-02"), utc("2021-03-04"))
+    relayed(front, AT, "/ecp/DDI/DDIService.svc/SetObject?schema=ResetOABVirtualDirectory", host="mx8.corp.example")
+    query = "schema=ResetOABVirtualDirectory"
+    path = "/ecp/DDI/DDIService.svc/SetObject"
+    back.iis(AT, "POST", path, query, ip=front.address, user="CORP\\MX7$", back=True)
+    back.file("{ex}/FrontEnd/HttpProxy/owa/auth/qwer.aspx", inert("oab_page"))
+    use(back, AT + MINUTE, "/owa/auth/qwer.aspx", "203.0.113.92", 2)
+    for server in (front, back):
+        server.write(tmp_path / "in" / server.name)
+    ran = examine(tmp_path / "in", tmp_path / "case", *SINCE)
+    actors = {server["name"]: [each["sources"] for each in server["chains"][0]["actors"]] for server in ran.servers}
+    assert actors == {"MX7": [["203.0.113.90"]], "MX8": [["203.0.113.90", "203.0.113.92"]]}

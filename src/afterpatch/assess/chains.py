@@ -74,19 +74,20 @@ def stage_of(hit: Hit) -> str:
     return "probed" if hit.role in LOOKING_ROLES and stage_rank(stage) > 0 else stage
 
 
-def build_chains(hits: Sequence[Hit], together: Sequence[set[str]] = ()) -> list[Chain]:
-    """The chains of one server out of its hits, furthest first. `together`: addresses that act as one."""
+def build_chains(hits: Sequence[Hit], together: Sequence[set[str]] = (), elsewhere: Sequence[Hit] = ()) -> list[Chain]:
+    """The chains of one server out of its hits, furthest first. `together`: addresses that act as one; `elsewhere`: rows of
+    other servers whose requests were sent on to this one."""
     by_chain: dict[str, list[Hit]] = {}
     for hit in hits:
         if hit.finding.chain and stage_of(hit) and hit.role != "admin":
             by_chain.setdefault(hit.finding.chain, []).append(hit)
-    chains = [_chain(name, members, together) for name, members in by_chain.items()]
+    chains = [_chain(name, members, together, elsewhere) for name, members in by_chain.items()]
     return sorted(chains, key=lambda chain: (-stage_rank(chain.stage), to_iso(chain.first_seen) or "~", chain.id))
 
 
-def _chain(name: str, hits: list[Hit], together: Sequence[set[str]]) -> Chain:
+def _chain(name: str, hits: list[Hit], together: Sequence[set[str]], elsewhere: Sequence[Hit]) -> Chain:
     way = ways().get(name, Way(name, name))
-    parties = _parties(hits, together)
+    parties = _parties(hits, together, [hit for hit in elsewhere if hit.finding.chain == name])
     times = [time for hit in hits for time in (hit.finding.time, hit.finding.end_time) if time is not None]
     stage = _furthest(hits)
     return Chain(
@@ -111,9 +112,9 @@ def _furthest(hits: Iterable[Hit]) -> str:
     return max((stage_of(hit) for hit in hits), key=stage_rank, default=STAGES[0])
 
 
-def _parties(hits: Sequence[Hit], together: Sequence[set[str]]) -> list[_Party]:
+def _parties(hits: Sequence[Hit], together: Sequence[set[str]], elsewhere: Sequence[Hit]) -> list[_Party]:
     """Intruders by address; addresses that act as one are one. Rows without an address join the party that acted
-    within minutes of them."""
+    within minutes of them, here or through another server."""
     parties: list[_Party] = []
     nameless: list[Hit] = []
     for hit in _ordered(hits):
@@ -126,6 +127,7 @@ def _parties(hits: Sequence[Hit], together: Sequence[set[str]]) -> list[_Party]:
         party.hits.append(hit)
         seen = hit.group.seen.get("user_agent")
         party.agents |= seen.values if seen is not None else set()
+    _visited(nameless, parties, together, elsewhere)
     for hit in nameless:
         near = [party for party in parties if _near(hit, party)]
         for party in near or (parties if len(parties) == 1 else []):
@@ -133,6 +135,18 @@ def _parties(hits: Sequence[Hit], together: Sequence[set[str]]) -> list[_Party]:
         if not near and not parties:
             parties.append(_Party(hits=[hit]))
     return parties
+
+
+def _visited(nameless: list[Hit], parties: list[_Party], together: Sequence[set[str]], elsewhere: Sequence[Hit]) -> None:
+    """Gives rows without an address to who sent them on from another server at that time, where that was one alone."""
+    for hit in list(nameless):
+        near = {other.finding.subject.ip for other in elsewhere if _near(hit, _Party(hits=[other]))}
+        if len(near) == 1:
+            (source,) = near
+            party = _party_of(source, parties, together)
+            party.sources.add(source)
+            party.hits.append(hit)
+            nameless.remove(hit)
 
 
 def _party_of(source: str, parties: list[_Party], together: Sequence[set[str]]) -> _Party:

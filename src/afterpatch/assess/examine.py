@@ -33,6 +33,7 @@ from afterpatch.assess.links import (
     scanners,
     undated,
     unrelayed,
+    visitors,
     with_overlaps,
 )
 from afterpatch.assess.options import Options
@@ -83,7 +84,8 @@ def examine(paths: Sequence[str], options: Options, progress: Progress | None = 
 
 def conclude(gathered: Gathered, options: Options) -> Result:
     """What follows from what was read."""
-    servers = tuple(_server(number, server, gathered, options) for number, server in enumerate(gathered.servers))
+    told = [_told(number, server, gathered, options) for number, server in enumerate(gathered.servers)]
+    servers = tuple(_server(number, told, gathered, options) for number in range(len(told)))
     sources = tuple(EvidenceSource(each.path, each.layout, each.files, each.bytes) for each in gathered.collection.sources)
     examination = Examination(
         evidence=sources,
@@ -95,17 +97,41 @@ def conclude(gathered: Gathered, options: Options) -> Result:
     return Result(examination, gathered.collection.artifacts, gathered.hashes, version, gathered.interrupted)
 
 
-def _server(number: int, server: Server, gathered: Gathered, options: Options) -> ServerExamination:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a server's own evidence says, before the servers are looked at together."""
+
+    coverage: tuple[Coverage, ...]
+    seen: ServerExposure
+    facts: Facts
+    hits: list[Hit]
+    findings: list[Finding]
+    doors: list[BackDoor]
+
+    @property
+    def by_kind(self) -> dict[str, Coverage]:
+        """Coverage by artifact kind."""
+        return {each.artifact: each for each in self.coverage}
+
+
+def _told(number: int, server: Server, gathered: Gathered, options: Options) -> _Told:
     coverage = server_coverage(server, gathered)
     setup = {index: runs for each in gathered.configuration.values() for index, runs in each.setup_runs.items()}
     last_row = end_of_evidence(coverage)
     seen = server_exposure(server, gathered.scans, gathered.readings[number], setup, gathered.machine, gathered.hashes, last_row)
     gathered.notices += seen.notices
-    build, precision, product = _product(seen, server)
-    by_kind = {each.artifact: each for each in coverage}
     facts = facts_of(server, gathered.configuration, latest_build(gathered.readings[number]))
-    hits, findings, doors = _findings(number, server, gathered, facts, options, by_kind)
-    chains = with_overlaps(build_chains(hits, same_hands(hits, doors)), findings)
+    by_kind = {each.artifact: each for each in coverage}
+    return _Told(coverage, seen, facts, *_findings(number, server, gathered, facts, options, by_kind))
+
+
+def _server(number: int, told: Sequence[_Told], gathered: Gathered, options: Options) -> ServerExamination:
+    server, mine = gathered.servers[number], told[number]
+    coverage, by_kind, seen, facts = mine.coverage, mine.by_kind, mine.seen, mine.facts
+    hits, findings, doors = mine.hits, mine.findings, mine.doors
+    build, precision, product = _product(seen, server)
+    elsewhere = [hit for each in told if each is not mine for hit in visitors(each.hits, server.name)]
+    chains = with_overlaps(build_chains(hits, same_hands(hits, doors, elsewhere), elsewhere), findings)
     asked = ask(by_kind, seen.windows, product, options)
     files = [found.finding for found in _files_of(number, server, gathered)]
     impact = assess_impact(hits, files, chains, server.name)

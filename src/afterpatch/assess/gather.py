@@ -80,9 +80,7 @@ def gather(paths: Sequence[str], options: Options, progress: Progress) -> Gather
     files = FileResults()
     if not scanned.interrupted:
         builds = [latest_build(of_logs) for of_logs in readings]
-        files = scan_files(
-            servers, configuration, scanned.scans, builds, options, loaded.matcher, jobs=jobs, progress=progress
-        )
+        files = scan_files(servers, configuration, scanned.scans, builds, options, loaded.matcher, jobs=jobs, progress=progress)
     notices += [*_log_notices(collection.artifacts, scanned.scans), *_died(collection.artifacts, scanned.died)]
     machine = read_machine(collection.artifacts) if not scanned.interrupted else Machine()
     notices += [*files.notices, *machine.notices, *_unread(collection.artifacts)]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from afterpatch.assess.chains import GENERIC, JOIN, ways
 from afterpatch.assess.doorplaces import is_relay
 from afterpatch.assess.findings import OVERLAP, Hit, overlap_text
+from afterpatch.assess.heap import short_name
 from afterpatch.detect.plane.tally import LogScan
 from afterpatch.model import BackDoor, Chain, Finding, Subject, message, stage_rank
 
@@ -262,15 +263,27 @@ def _overlaps(chain: Chain, by_address: Mapping[str, set[str]], by_finding: Mapp
     return sorted(found | {by_finding[each] for each in chain.findings if each in by_finding})
 
 
+def visitors(hits: Iterable[Hit], name: str) -> list[Hit]:
+    """Of the hits of another server, what an intruder sent through it to this one (`name`): there only the relayed rows
+    stand, without the address they came from."""
+    return [hit for hit in hits if hit.role == "intrusion" and hit.finding.subject.ip and hit.finding.stage and _names(hit, name)]
+
+
+def _names(hit: Hit, name: str) -> bool:
+    asked = (hit.group.seen[column].values for column in ("anchor.host", "TargetServer") if column in hit.group.seen)
+    return bool(name) and any(short_name(value) == short_name(name) for values in asked for value in values)
+
+
 SOON = timedelta(hours=1)
 LATER = timedelta(days=1)
 
 
-def same_hands(hits: Sequence[Hit], doors: Sequence[BackDoor]) -> list[set[str]]:
-    """Groups of addresses that act as one: who made a door, and who used it."""
+def same_hands(hits: Sequence[Hit], doors: Sequence[BackDoor], elsewhere: Sequence[Hit] = ()) -> list[set[str]]:
+    """Groups of addresses that act as one: who made a door, and who used it. `elsewhere`: what `visitors` gives."""
     acting = {hit.finding.subject.ip for hit in hits if hit.role == "intrusion"}
     looking = {hit.finding.subject.ip for hit in hits if hit.role == "scanner"} - acting
-    writers, entered = _acts(hits, WROTE), _acts(hits, SUCCEEDED)
+    acts = [*hits, *elsewhere]
+    writers, entered = _acts(acts, WROTE), _acts(acts, SUCCEEDED)
     groups: list[set[str]] = []
     for door in doors:
         if door.first_seen is None:
