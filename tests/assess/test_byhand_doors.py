@@ -89,3 +89,5 @@ def test_who_came_through_another_server(examine: Examine, tmp_path: Path) -> No
     ran = examine(tmp_path / "in", tmp_path / "case", *SINCE)
     actors = {server["name"]: [each["sources"] for each in server["chains"][0]["actors"]] for server in ran.servers}
     assert actors == {"MX7": [["203.0.113.90"]], "MX8": [["203.0.113.90", "203.0.113.92"]]}
+    others = {server["name"]: [each["servers"] for each in server["chains"][0]["actors"]] for server in ran.servers}
+    assert others == {"MX7": [["MX8"]], "MX8": [["MX7"]]}

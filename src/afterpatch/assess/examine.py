@@ -22,6 +22,7 @@ from afterpatch.assess.findings import Findings, Hit, file_identity, merged_page
 from afterpatch.assess.gather import Gathered, gather
 from afterpatch.assess.impact import assess_impact
 from afterpatch.assess.links import (
+    across,
     companions,
     demoted,
     explained,
@@ -85,7 +86,7 @@ def examine(paths: Sequence[str], options: Options, progress: Progress | None = 
 def conclude(gathered: Gathered, options: Options) -> Result:
     """What follows from what was read."""
     told = [_told(number, server, gathered, options) for number, server in enumerate(gathered.servers)]
-    servers = tuple(_server(number, told, gathered, options) for number in range(len(told)))
+    servers = across([_server(number, told, gathered, options) for number in range(len(told))])
     sources = tuple(EvidenceSource(each.path, each.layout, each.files, each.bytes) for each in gathered.collection.sources)
     examination = Examination(
         evidence=sources,

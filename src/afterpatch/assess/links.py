@@ -11,7 +11,7 @@ from afterpatch.assess.doorplaces import is_relay
 from afterpatch.assess.findings import OVERLAP, Hit, overlap_text
 from afterpatch.assess.heap import short_name
 from afterpatch.detect.plane.tally import LogScan
-from afterpatch.model import BackDoor, Chain, Finding, Subject, message, stage_rank
+from afterpatch.model import Actor, BackDoor, Chain, Finding, ServerExamination, Subject, message, stage_rank
 
 WROTE = stage_rank("wrote")
 SUCCEEDED = stage_rank("succeeded")
@@ -272,6 +272,32 @@ def visitors(hits: Iterable[Hit], name: str) -> list[Hit]:
 def _names(hit: Hit, name: str) -> bool:
     asked = (hit.group.seen[column].values for column in ("anchor.host", "TargetServer") if column in hit.group.seen)
     return bool(name) and any(short_name(value) == short_name(name) for values in asked for value in values)
+
+
+def across(servers: Sequence[ServerExamination]) -> tuple[ServerExamination, ...]:
+    """The servers with each intruder knowing where else it was seen: who shares an address is one, over all servers. Who
+    only looked around is left out: scanners go everywhere."""
+    seen: dict[str, set[str]] = {}
+    for server in servers:
+        for actor in (actor for chain in server.chains for actor in chain.actors if _acted(actor)):
+            for source in actor.sources:
+                seen.setdefault(source, set()).add(server.name)
+    if not any(len(names) > 1 for names in seen.values()):
+        return tuple(servers)
+    known = [tuple(_across(chain, server.name, seen) for chain in server.chains) for server in servers]
+    return tuple(replace(server, chains=chains) for server, chains in zip(servers, known, strict=True))
+
+
+def _across(chain: Chain, name: str, seen: Mapping[str, set[str]]) -> Chain:
+    actors = []
+    for actor in chain.actors:
+        others = {each for source in actor.sources if _acted(actor) for each in seen[source]} - {name}
+        actors.append(replace(actor, servers=tuple(sorted(others))))
+    return replace(chain, actors=tuple(actors))
+
+
+def _acted(actor: Actor) -> bool:
+    return stage_rank(actor.stage) > 0
 
 
 SOON = timedelta(hours=1)

@@ -36,7 +36,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One intruder within a chain, as far as addresses and time tell them apart."""
+    """One intruder within a chain, as far as addresses and time tell them apart. `servers`: the other servers of the
+    evidence on which the same intruder was seen."""
 
     sources: tuple[str, ...]
     agents: tuple[str, ...]
@@ -44,6 +45,7 @@ class Actor:
     first_seen: datetime | None
     last_seen: datetime | None
     findings: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,10 @@ class _Writer:
             page.put(self.t("ui.overlap-caution"), "    ", "    ", "dim")
 
     def actors(self, actors: Sequence[Actor]) -> None:
-        """Who came, where there is more than one to tell apart."""
+        """Who came, where there is more than one to tell apart, and on which other servers they were seen."""
+        others = sorted({name for actor in actors for name in actor.servers})
+        if others:
+            self.page.put(self.t("ui.also-on", names=self.listed(others, MAX_SOURCES)), "    ", "      ")
         if len(actors) < 2:
             return
         self.page.put(self.t("ui.actors", count=len(actors)), "    ", "    ")
