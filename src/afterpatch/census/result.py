@@ -1,4 +1,4 @@
-"""What a census found. Lists are short; what grows with the hosts stays in the database until it is written."""
+"""What a census found. Lists are short; what grows with the hosts stays in files until it is written."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Counts:
 
 @dataclass(slots=True)
 class CensusResult:
-    """The census. Use as a context manager, or call `close`: it holds a database on disk.
+    """The census. Use as a context manager, or call `close`: it holds files of its own.
 
     `rows` were read, `bad_rows` could not be, `hosts` are distinct ones in scope, `without_build` those of them whose
     version is missing or no build, `online` rows of Exchange Online (out of scope), `compromised` hosts that a report
@@ -138,7 +138,7 @@ class CensusResult:
     paths: tuple[Path, ...] = field(default_factory=tuple)
 
     def close(self) -> None:
-        """Removes the database."""
+        """Removes its files."""
         self.store.close()
 
     def __enter__(self) -> CensusResult:

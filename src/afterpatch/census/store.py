@@ -1,4 +1,4 @@
-"""The database of a census: bounded memory, the rest on disk, removed at the end.
+"""The files of a census, removed at the end, and a database in bounded memory where a run is compared with an earlier one.
 
 The readings lie in pieces (Parquet) that the database reads in place. It is opened after they are written, so that no
 thread of its own runs while workers are started."""
