@@ -2,6 +2,7 @@
 
     python benchmarks/webshells/run.py --shells DIR --benign DIR [--no-signatures] [--list]
     python benchmarks/webshells/run.py --benign DIR --beside-yara RULES [--yara-python PYTHON]
+    python benchmarks/webshells/run.py --hostile
 
 A file of the shell set counts where its extension is one that a server executes and where it holds server code at all:
 files without any (a picture, a readme, plain HTML under a script's name, an empty file) are listed apart, by that rule
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 import beside_yara
+import hostile
 
 from afterpatch.detect.files.item import FileContext, FileItem
 from afterpatch.detect.files.signatures import SignatureAnalyser
@@ -143,7 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="name every miss and every alarm")
     parser.add_argument("--beside-yara", type=Path, metavar="RULES", help="measure speed beside YARA with these rules")
     parser.add_argument("--yara-python", default=sys.executable, help="an interpreter that has yara-python")
+    parser.add_argument("--hostile", action="store_true", help="what pages cost that were made to cost (every file check)")
     options = parser.parse_args(arguments)
+    if options.hostile:
+        beside_yara.show_hostile(hostile.cases())
+        return 0
     if not options.shells and not options.benign:
         parser.error("name at least one folder: --shells DIR or --benign DIR")
     if options.beside_yara:

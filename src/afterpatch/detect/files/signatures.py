@@ -21,6 +21,7 @@ from afterpatch.model.shipped import shipped_yaml
 MAX_PLAIN = 1024 * 1024
 _ESCAPE = re.compile(rb"\\u00([0-7][0-9a-fA-F])|\\U000000([0-7][0-9a-fA-F])|\\x([2-7][0-9a-fA-F])")
 _MAX_COMMENT = 400
+_MAX_COMMENTS = 20_000
 _JOIN = re.compile(rb"[\"']\s{0,8}[+&]\s{0,8}[\"']")
 _JOINT = re.compile(rb"[+&]\s{0,8}[\"']")  # what every joint holds; seldom there
 _LEVELS = {"informational": "info", "information": "info", "warning": "medium", "error": "high"}
@@ -28,8 +29,9 @@ _LEVELS = {"informational": "info", "information": "info", "warning": "medium", 
 
 def _without_comments(text: bytes) -> bytes:
     """Drop `/* ... */` of up to 400 bytes; linear in the length of the text."""
-    parts, position = [], 0
-    while (start := text.find(b"/*", position)) >= 0 and (end := text.find(b"*/", start + 2)) >= 0:
+    parts: list[bytes] = []
+    position = 0
+    while len(parts) < _MAX_COMMENTS and (start := text.find(b"/*", position)) >= 0 and (end := text.find(b"*/", start + 2)) >= 0:
         keep = end + 2 if end - start > _MAX_COMMENT else start
         parts.append(text[position:keep])
         position = end + 2

@@ -49,6 +49,7 @@ class CExpressions:
         self.tokens = scan(code, self.pattern, first_line, _SKIP, {})
         self.at = 0
         self.depth = 0
+        self.inside = 0  # functions around
         self.owner = ""
         self.byref: set[str] = set()
         self.program = ir.Program()

@@ -316,7 +316,10 @@ class CReader(CExpressions):
 
     def function_body(self, line: int, name: str, names: list[str], types: list[str], result: str = "") -> None:
         byref = frozenset(self.byref)
-        saved, self.depth = self.depth, 0
+        saved = self.depth
+        self.depth = saved if self.inside else 0  # a function in a function is as deep as it stands
+        self.inside += 1
         body = self.block() if self.sign("{") else []
+        self.inside -= 1
         self.depth = saved
         self.program.functions.append(ir.Function(line, name, names, body, types, self.owner, result=result, byref=byref))

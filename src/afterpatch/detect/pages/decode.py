@@ -114,7 +114,8 @@ def _disguised(data: bytes, notes: list[str]) -> list[Reading]:
     found: list[Reading] = []
     if b"\0" in data and not _wide(data):
         found.append(Reading(plain_text(data.replace(b"\0", b"")), "without NUL bytes", odd=True))
-    if _UTF7.search(data) or _CODEPAGE.search(data):
+    low = data.lower()
+    if (b"+AD" in data and _UTF7.search(data)) or ((b"65000" in data or b"utf" in low) and _CODEPAGE.search(data)):
         text = _utf7(data)
         if _PAGE_TEXT.search(text):
             found.append(Reading(text, "utf-7", odd=True))
@@ -123,7 +124,7 @@ def _disguised(data: bytes, notes: list[str]) -> list[Reading]:
         found.append(Reading(data.decode("cp037"), "cp037", odd=True))
         notes.append(message("page.note.ebcdic"))
     plain = found[0].text if found else plain_text(data)
-    if _ESCAPED.search(plain):
+    if (found or b"%3c" in low) and _ESCAPED.search(plain):
         found.append(Reading(unquote(plain), "percent-decoded", odd=True))
         notes.append(message("page.note.percent"))
     return found

@@ -199,7 +199,7 @@ class _Scanner:
 def _controls(page: Page) -> None:
     """Server controls: looked up from each `runat=server`, back to its tag's start."""
     text = page.text
-    for match in _RUNAT.finditer(text):
+    for match in _RUNAT.finditer(text) if "runat" in text.lower() else ():
         if len(page.controls) + len(page.objects) >= MAX_CONTROLS:
             return
         start = text.rfind("<", max(0, match.start() - MAX_TAG), match.start())

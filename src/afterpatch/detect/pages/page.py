@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from afterpatch.detect.pages import ir
@@ -37,15 +38,21 @@ from afterpatch.detect.pages.vb import read_vb
 from afterpatch.detect.pages.verdict import PageVerdict, at_least, worst
 from afterpatch.model import message
 
-_TELLING = re.compile(
+_TELLING = re.compile(  # of lower case
     r"\b(?:eval|execute|assert|system|exec|shell_exec|passthru|process|assembly|createobject|defineclass|invoke|saveas|request|frombase64string|base64_decode)\b",
-    re.IGNORECASE,
 )
 _SIGNED_IN = re.compile(r"\bIsAuthenticated\b|\bIsInRole\s*\(|\[\s*Authorize\b|PrincipalPermission|\bDemand\s*\(", re.IGNORECASE)
 _READS = re.compile(
     r"\brequest\b|inputstream|querystring|\bwebmethod|operationcontract|\bcookies\b|httpcontext|\.text\b|\$_(?:get|post|request|cookie|files)\b|websocket",
     re.IGNORECASE,
 )
+# What the two above and the next one need: plain words are found many times faster than choices among them.
+_SIGNED_WORDS = ("isauthenticated", "isinrole", "authorize", "principalpermission", "demand")
+_READ_WORDS = (
+    "request", "inputstream", "querystring", "webmethod", "operationcontract", "cookies", "httpcontext", ".text", "$_",
+    "websocket",
+)  # fmt: skip
+_LOADER_WORDS = ("amsi", "etweventwrite", "nttraceevent")
 _LOADER = re.compile(r"\b(?:Amsi(?:ScanBuffer|Initialize|OpenSession|ScanString)|EtwEventWrite(?:Full)?|NtTraceEvent)\b")
 _ASP_TAGS = re.compile(r"<%(?!@).{0,4000}?\$_(?:get|post|request|cookie|server)\b", re.IGNORECASE | re.DOTALL)
 _EXPRESSION = re.compile(r"[$#]\{([^{}\r\n]{1,4000})\}")
@@ -57,11 +64,20 @@ _CLASSIC = re.compile(
 )
 _BEAN = re.compile(r"<jsp:useBean\b[^>]{1,600}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"\b(id|class|type)\s{0,4}=\s{0,4}[\"']([\w.$]{1,200})[\"']")
+_CLASS = re.compile(r"^[^\S\n]*(?:namespace|public\s+class|class)\b", re.MULTILINE)
+_UNREAD = tuple(message(f"page.problem.{name}") for name in ("deep", "gave-up", "much"))  # code was left out
 _PHP_OPEN = re.compile(r"<\?(?:php\b|=)", re.IGNORECASE)
 
 
 def read_code(code: str, language: str) -> ir.Program:
-    """Code of a language as a program."""
+    """Code of a language as a program; an empty one where it nests deeper than any reader's bound."""
+    try:
+        return _read(code, language)
+    except RecursionError:
+        return ir.Program(problems=[message("page.problem.gave-up")])
+
+
+def _read(code: str, language: str) -> ir.Program:
     if language == "csharp":
         return read_csharp(code)
     if language == "jscript":
@@ -104,11 +120,16 @@ class Findings:
     def look(self, code: str) -> None:
         """Keep some code for the statistics, and the names in it that tell something by themselves."""
         self.code = (self.code + code)[:MAX_CODE]
-        self.reads_client = self.reads_client or _READS.search(code) is not None
-        self.authenticated = self.authenticated or _SIGNED_IN.search(code) is not None
-        for match in _LOADER.finditer(code):
+        low = code.lower()
+        self.reads_client = self.reads_client or (_any(_READ_WORDS, low) and _READS.search(code) is not None)
+        self.authenticated = self.authenticated or (_any(_SIGNED_WORDS, low) and _SIGNED_IN.search(code) is not None)
+        for match in _LOADER.finditer(code) if _any(_LOADER_WORDS, low) else ():
             if match.group(0) not in self.loader_names and len(self.loader_names) < 5:
                 self.loader_names.append(match.group(0))
+
+
+def _any(words: Sequence[str], text: str) -> bool:
+    return any(word in text for word in words)
 
 
 def _programs(found: Findings, parts: list[Unit], named: str = "") -> list[ir.Program]:
@@ -124,13 +145,15 @@ def _programs(found: Findings, parts: list[Unit], named: str = "") -> list[ir.Pr
         if unit.language == "csharp" and not reaches:
             continue
         code = _bounded(found, code, MAX_CODE if unit.language != "php" else MAX_PHP)
-        if unit.members and unit.language == "csharp" and not re.search(r"^\s*(?:namespace|public\s+class|class)\b", code, re.M):
+        if unit.members and unit.language == "csharp" and not _CLASS.search(code):
             code = "class __page {" + code + "\n}"
         program = read_code(code, unit.language)
         if program.problems and straight_quotes(code) != code:
             program = read_code(straight_quotes(code), unit.language)
         for problem in program.problems:
             found.problem(problem)
+            if problem.startswith(_UNREAD):
+                found.budget.exhausted("depth")
         if program.problems:
             found.damaged.append(code)
         programs.append(program)
@@ -144,7 +167,8 @@ def _bounded(found: Findings, code: str, limit: int) -> str:
     found.budget.exhausted("code")
     pieces = [code[: limit // 2]]
     last = limit // 2
-    for match in _TELLING.finditer(code, last):
+    low = code.lower()
+    for match in _TELLING.finditer(low if len(low) == len(code) else code, last):
         if match.start() < last:
             continue
         start = max(last, match.start() - 2000)
@@ -196,6 +220,8 @@ def _with_expressions(text: str) -> str:
 
 
 def _judge_php(found: Findings, page: Page) -> None:
+    if page.truncated:
+        found.budget.exhausted("segments")
     parts = [Unit.of("php", False, page, page.segments)]
     found.script_platform = found.script_platform or bool(page.segments)
     found.server_code = found.server_code or bool(parts[0].code.strip(" ;\n\r\t"))
@@ -203,6 +229,8 @@ def _judge_php(found: Findings, page: Page) -> None:
 
 
 def _judge_java(found: Findings, page: Page) -> None:
+    if page.truncated:
+        found.budget.exhausted("segments")
     parts = [
         Unit.of("java", members, page, [one for one in page.segments if (one.kind == "declaration") == members])
         for members in (True, False)
@@ -218,7 +246,10 @@ def _judge_java(found: Findings, page: Page) -> None:
 
 
 def _run(found: Findings, machine: CallMachine, programs: list[ir.Program]) -> None:
-    machine.run(programs)
+    try:
+        machine.run(programs)
+    except RecursionError:
+        found.budget.exhausted("depth")
     found.events.extend(machine.events.values())
     found.events.extend(
         embedded_events(
@@ -268,11 +299,11 @@ def _inner_page(found: Findings, text: str) -> tuple[str, int]:
 
 def _judge_reading(found: Findings, reading: Reading, extension: str) -> None:
     text, encoded = decode_script(reading.text)
-    if CURLED.search(text):
+    if not text.isascii() and CURLED.search(text):
         text = straight_quotes(text)
     if encoded:
         found.note(message("page.note.script-encoder"))
-    if extension in PHP or (extension not in JSP and _PHP_OPEN.search(text)):
+    if extension in PHP or (extension not in JSP and "<?" in text and _PHP_OPEN.search(text)):
         if extension in PHP and _ASP_TAGS.search(text):
             text = _with_asp_tags(text)
         _judge_php(found, lex_php(text))

@@ -6,6 +6,7 @@ import re
 
 from afterpatch.detect.pages.lexer import Page, Segment
 
+MAX_MARKS = 200_000  # strings and comments of one piece; behind them all counts as code
 _OPEN = re.compile(r"<\?(?:php\b|=|(?!xml\b))|<script\s{1,8}language\s{0,4}=\s{0,4}[\"']?php[\"']?\s{0,8}>", re.IGNORECASE)
 _NEXT = re.compile(r"\?>|//|#|/\*|'|\"|<<<", re.IGNORECASE)
 _HEREDOC = re.compile(r"<<<[ \t]{0,8}[\"']?(\w{1,80})[\"']?\r?\n")
@@ -34,9 +35,10 @@ def _line_comment_end(text: str, start: int) -> int:
 
 def _code_end(text: str, start: int) -> int:
     """Where the code that starts here ends: at its `?>` or the end of the text."""
-    position = start
-    while match := _NEXT.search(text, position):
+    position, marks = start, 0
+    while (match := _NEXT.search(text, position)) and marks < MAX_MARKS:
         found, at = match.group(0), match.start()
+        marks += 1
         if found == "?>":
             return at
         if found in ("'", '"'):

@@ -62,6 +62,7 @@ def _chain(text: str, start: int) -> int:
 
 
 _VB_BLOCK = re.compile(r"@(code|functions)\b(.{0,60000}?)\bend\s+\1\b", re.IGNORECASE | re.DOTALL)
+_VB_BEGIN = re.compile(r"@(?:code|functions)\b(?!\s{0,200}\{)", re.IGNORECASE)
 _VB_STATEMENT = re.compile(r"@(?:if|for\s+each|for|while|using|select|try|do)\b[^\r\n]{0,2000}", re.IGNORECASE)
 
 
@@ -73,6 +74,7 @@ def lex_razor_vb(text: str) -> Page:
     for match in blocks:
         kind = "render" if match.group(1).lower() == "code" else "declaration"
         page.add(Segment(kind, match.group(2), match.start(2)))
+    page.truncated |= len(_VB_BEGIN.findall(text)) > len(blocks)  # one that is too long, or has no end
     rest = _VB_BLOCK.sub(lambda match: re.sub(r"[^\n]", " ", match.group(0)), text)
     for match in _AT.finditer(rest):
         start = match.start()
@@ -109,10 +111,12 @@ def lex_razor(text: str) -> Page:
             kind = "declaration" if found.startswith(("@functions", "@code")) else "render"
             page.add(Segment(kind, _MARKUP_LINE.sub("", text[match.end() : stop - 1]), match.end()))
             position = stop
+            page.truncated |= stop - match.end() >= MAX_BLOCK - 1
         elif found == "@(":
             stop = _close(text, start + 1)
             page.add(Segment("expression", text[start + 2 : stop - 1], start + 2))
             position = stop
+            page.truncated |= stop - start > MAX_BLOCK
         else:
             before = len(page.segments)
             position = _statement(page, text, start, found)
@@ -126,6 +130,7 @@ def _statement(page: Page, text: str, start: int, found: str) -> int:
         if brace < 0:
             return start + len(found)
         stop = _close(text, brace)
+        page.truncated |= stop - brace >= MAX_BLOCK
         page.add(Segment("render", text[start + 1 : brace] + _MARKUP_LINE.sub("", text[brace:stop]), start + 1))
         return brace + 1  # the block is mixed with markup: expressions in it are found by their own marks
     stop = _chain(text, start + 1)

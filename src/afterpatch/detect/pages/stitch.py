@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 from afterpatch.detect.pages.lexer import Page, Segment
 
+# Blanks end with their line: looked for across lines, many blank lines would be looked at from each of them.
 _VB = re.compile(
-    r"^\s*(?:dim|sub|end\s+(?:if|sub|function|class)|public\s+sub|private\s+sub|protected\s+sub|imports|elseif|wend|next|on\s+error|set)\b|\bthen\b\s*$|\bas\s+(?:new\s+)?string\b|&\s*_\s*$",
+    r"^[^\S\n]*(?:dim|sub|end\s+(?:if|sub|function|class)|public\s+sub|private\s+sub|protected\s+sub|imports|elseif|wend|next|on\s+error|set)\b|\bthen\b[^\S\n]*$|\bas\s+(?:new\s+)?string\b|&[^\S\n]*_[^\S\n]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _CSHARP = re.compile(
-    r";\s*$|^\s*(?:using\s+[\w.]+;|void\s+\w|string\s+\w|public\s+\w+\s+\w+\s*\(|protected\s+void|foreach\s*\()", re.MULTILINE
+    r";[^\S\n]*$|^[^\S\n]*(?:"
+    r"using\s+[\w.]+;|void\s+\w|string\s+\w|public\s+\w+\s+\w+\s*\(|protected\s+void|foreach\s*\()", re.MULTILINE
 )
 _JSCRIPT = re.compile(r"\bfunction\s*\w*\s*\(|^\s*var\s+\w+\s*(?::\s*\w+)?\s*=|\beval\s*\(|\bimport\s+System", re.MULTILINE)
 _TYPED_VAR = re.compile(r"\bvar\s+\w+\s*:\s*\w+|\"unsafe\"|\bfunction\b[^{]{0,80}\{", re.IGNORECASE)

@@ -7,6 +7,7 @@ import re
 from afterpatch.detect.pages import ir
 from afterpatch.detect.pages.tokens import Token, scan
 from afterpatch.detect.pages.vbwords import LEVELS, MAX_DEPTH, PATTERN, SKIP, STOPS, WORD_LITERALS
+from afterpatch.model import message
 
 
 class VbExpressions:
@@ -171,6 +172,8 @@ class VbExpressions:
 
     def rest(self) -> str:
         """Too deep: the text of what is left in the brackets."""
+        if message("page.problem.deep") not in self.program.problems:
+            self.program.problems.append(message("page.problem.deep"))
         words: list[str] = []
         depth = 0
         while not self.done() and len(words) < 20_000:
