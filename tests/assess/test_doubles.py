@@ -106,3 +106,19 @@ def test_the_same_server_in_two_archives_is_read_once(drive: Path, examine: Exam
     assert ran.server["name"] == "MX7"
     assert iis_rows(ran) == 10
     assert uses(ran) == {"C:\\inetpub\\wwwroot\\aspnet_client\\one.aspx": ("present", 10)}
+
+
+def test_the_trace_of_a_page_that_only_a_shadow_copy_holds(drive: Path, examine: Examine, tmp_path: Path) -> None:
+    (drive / "VSS3" / PAGES).mkdir(parents=True)
+    (drive / "VSS3" / PAGES / "two.aspx").write_bytes(b"<html></html>")
+    trace = drive / "C/Windows/Microsoft.NET/Framework64/v4.0.30319/Temporary ASP.NET Files/root/e22c2559/92c7e946"
+    trace.mkdir(parents=True)
+    (trace / "two.aspx.898219ba.compiled").write_text(
+        '<?xml version="1.0" encoding="utf-8"?>\r\n<preserve resultType="3" virtualPath="/aspnet_client/two.aspx" '
+        'assembly="App_Web_k2j3h4g5" type="ASP.aspnet_client_two_aspx" />',
+        newline="",
+    )
+    ran = examine(drive, tmp_path / "case")
+    assert uses(ran)["C:\\inetpub\\wwwroot\\aspnet_client\\two.aspx"] == ("deleted", 0)
+    found = {each["detection"] for each in ran.server["findings"] if "two.aspx" in str(each["subject"])}
+    assert "compiled-page-gone" in found

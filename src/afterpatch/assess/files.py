@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afterpatch.assess.doubles import in_shadow
 from afterpatch.assess.options import Options
 from afterpatch.detect.files.compiled import temp_application, trace_of
 from afterpatch.detect.files.driver import analyse_file, analyse_server, as_finding
@@ -192,7 +193,7 @@ def scan_files(
             facts=facts_of(server, configuration, build),
             baseline=baseline(),
             indicators=matcher,
-            inventory=Inventory.of(artifact.path for artifact in server.artifacts),
+            inventory=Inventory.of(artifact.path for artifact in server.artifacts if not in_shadow(artifact)),
             rules=rules,
             own=own,
             copies=copies,
