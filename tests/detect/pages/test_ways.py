@@ -27,3 +27,29 @@ def test_way_is_found(case: dict[str, str]) -> None:
 def test_ordinary_page_is_quiet(case: dict[str, str]) -> None:
     verdict = analyse_page(case["name"], base64.b64decode(case["page"]))
     assert not at_least(verdict.severity, case["below"]), (verdict.severity, verdict.flows[:2], verdict.reasons)
+
+
+FAMILIES = {
+    "php-ml-mass": "mailer",
+    "php-nt-revshell": "reverse shell",
+    "php-dr-fixed": "dropper",
+    "php-db-console": "database console",
+    "php-ob-wpadmin": "account maker",
+    "aspx-n65": "page without a file",
+    "aspx-n31": "style-sheet page",
+    "aspx-n43": "reGeorg tunnel",
+    "aspx-n51": "machine-key dumper",
+    "aspx-n8": "Behinder",
+    "aspx-n9": "Godzilla",
+    "aspx-n39": "loader of machine code",
+    "aspx-n32": "object gate",
+    "jsp-j30": "Godzilla",
+    "asp-a1": "China Chopper",
+    "asp-a15": "file manager",
+}
+
+
+@pytest.mark.parametrize(("identifier", "family"), FAMILIES.items())
+def test_family_is_told_by_what_the_code_does(identifier: str, family: str) -> None:
+    case = next(one for one in CASES if one["id"] == identifier)
+    assert analyse_page(case["name"], base64.b64decode(case["page"])).family == family

@@ -362,7 +362,7 @@ def analyse_page(name: str, data: bytes) -> PageVerdict:
         name=name,
         severity=severity,
         confidence="high" if followed or at_least(severity, "critical") else "moderate" if at_least(severity, "high") else "low",
-        family=family_of(texts[0].text if texts else "", len(data), flows, reasons),
+        family=family_of(texts[0].text if texts else "", len(data), flows, reasons, found.languages),
         flows=flows,
         languages=tuple(found.languages),
         notes=tuple(found.notes),
