@@ -81,11 +81,13 @@ class Coded:
 
 
 def coded(keys: Words) -> Coded:
-    """Sorts keys into few values, quick where they are few, right where they are many."""
+    """Sorts keys into few values, quick where they are few, right where they are many. Values stand in the order in which
+    they first come, so that nothing hangs on the key of the hashes."""
     slots = ((keys * _GOLDEN) >> np.uint64(64 - _SLOTS)).view(np.int64)
     table = np.full(1 << _SLOTS, -1, np.int32)
-    table[slots] = np.arange(len(keys), dtype=np.int32)
+    table[slots[::-1]] = np.arange(len(keys) - 1, -1, -1, dtype=np.int32)  # the last one written stays: the first row
     used = np.flatnonzero(table >= 0)
+    used = used[np.argsort(table[used])]
     firsts = table[used].astype(np.int64)
     table[used] = np.arange(len(used), dtype=np.int32)
     codes = table[slots]
@@ -94,6 +96,10 @@ def coded(keys: Words) -> Coded:
         _values, first, inverse = np.unique(keys[others], return_index=True, return_inverse=True)
         codes[others] = len(firsts) + inverse
         firsts = np.concatenate([firsts, others[first]])
+        order = np.argsort(firsts)
+        places = np.empty(len(order), np.int32)
+        places[order] = np.arange(len(order), dtype=np.int32)
+        codes, firsts = places[codes], firsts[order]
     return Coded(codes, firsts)
 
 
