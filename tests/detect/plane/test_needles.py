@@ -49,6 +49,14 @@ def test_no_unusual_line_is_missed(fallback: bool, extra: tuple[bytes, ...], lin
         assert found.get(number, frozenset()) == expected, line
 
 
+def test_what_is_searched_in_pairs_is_found_in_two_words() -> None:
+    """`.aspx` is searched together with `500`: the first hidden in one word, the second plain in another, or the other way."""
+    needles = Needles({0: Needle((b".aspx", b"500"))})
+    lines = [b"POST /logon%2easpx - 500", b"POST /logon.aspx?a=%35%30%30 -", b"POST /logon%2easpx - 200", b"POST /logon.aspx 500"]
+    data = b"\n".join(lines) + b"\n"
+    assert set(needles.lines_of(memoryview(data), find_lines(data)[1])) == {0, 1, 3}
+
+
 def test_needles_of_one_group_are_told_apart() -> None:
     wanted = [(b"shell.aspx",), (b"shell.aspx", b"post"), (b"shell.aspx", b"post", b"200"), (b"shell.aspx", b"get")]
     needles = Needles({number: Needle(each) for number, each in enumerate(wanted)})

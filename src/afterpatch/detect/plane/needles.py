@@ -119,7 +119,9 @@ class Needles:
         self._others = tuple(tuple(map(self._unproved, group)) for group in self.groups)
         self._asked = tuple(_Asked(others) for others in self._others)
         self._by_word = not any(stop in literal for needle in needles.values() for literal in needle.literals for stop in STOPS)
-        self._hidden = lru_cache(maxsize=HIDDEN_KEPT)(self._groups_hidden)
+        paired = [_by_frequency(needle)[:2] for needle in needles.values() if not needle.expression and _sought(needle)[1] > 1]
+        self._paired = frozenset(literal for both in paired for literal in both)  # of two words, perhaps
+        self._hidden = lru_cache(maxsize=HIDDEN_KEPT)(self._holds_hidden)
         if self.engine == "hyperscan":
             self._compile_hyperscan([*UNUSUAL_PARTS, *list(groups)[1:]])
         elif self.engine == "aho-corasick":
@@ -152,9 +154,14 @@ class Needles:
         self._database.compile(expressions=expressions, ids=ids, flags=[hyperscan.HS_FLAG_CASELESS] * len(ids))
         kept.store("needles", key, hyperscan.dumpb(self._database))
 
-    def _groups_hidden(self, word: bytes) -> bool:
+    def _holds_hidden(self, word: bytes) -> bool:
         """Whether another spelling of a word holds something that is looked for."""
-        return any(group != UNUSUAL_GROUP for each in respellings(word) for group, _end in self.scan(b" %s " % each))
+        for each in respellings(word):
+            if any(group != UNUSUAL_GROUP for group, _end in self.scan(b" %s " % each)):
+                return True
+            if any(literal in each for literal in self._paired):
+                return True
+        return False
 
     def _is_plain(self, line: bytes) -> bool:
         """Whether no other spelling of a line holds what is looked for. No literal holds a separator of words, so each
