@@ -43,6 +43,9 @@ def test_every_cve_and_build_can_be_explained(language):
         text = render_explanation(explain(cve), language)
         assert cve in text
         assert "{" not in text
+        known = vulnerabilities.vulnerabilities()[cve]
+        for english in filter(None, (known.summary, known.mitigations)):
+            assert (english in text.splitlines() or f": {english}" in text) == (language == "en")
     for row in builds.rows()[::7]:
         text = render_explanation(explain(str(row.build)), language)
         assert str(row.build) in text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,6 +132,44 @@ def test_the_tables_agree() -> None:
         for product in vuln.products_of(cve):
             _check_fixes(cve, product, listed)
     assert without_fix == {"CVE-2021-1730"}  # only a setting closes it
+
+
+# Three English words in a row are a sentence that was left, but for these names; a name alone (Exchange PowerShell) is none.
+_NAMES = re.compile(r"Oracle Outside In|Data Loss Prevention|Exchange Online")
+_ENGLISH = re.compile(r"[A-Za-z][a-z]*(?: [A-Za-z][a-z]+){2,}|\b(?:the|and|of|by|to|with|for|an|is)\b|[A-Z][a-z]{2} ?\d{2,4} SU")
+_HAN = re.compile("[\u4e00-\u9fff]")
+# What must stand in both languages: CVEs, files, cmdlets, keys, paths, updates, and names with a capital inside.
+_IDENTIFIER = re.compile(
+    r"CVE-\d+-\d+|\S*\w=\w+|\b[A-Z]\w*-\w+\.ps1|\b__[A-Z]+|[A-Z][a-z]+(?:[A-Z]+[a-z]+)+\b|/[a-z]+/|\b(?:CU|RU|SP)\d+\b"
+)
+
+
+@pytest.mark.parametrize("cve", list(vuln.vulnerabilities()))
+def test_every_cve_is_told_in_chinese(cve: str) -> None:
+    english = vuln.vulnerabilities()[cve]
+    chinese = vuln.in_language(english, "zh-CN")
+    assert english.mitigations
+    for before, text in ((english.summary, chinese.summary), (english.mitigations, chinese.mitigations)):
+        assert bool(before) == bool(text)
+        if not before:
+            continue
+        assert _HAN.search(text)
+        assert not _ENGLISH.search(_NAMES.sub("", text))
+        assert set(_IDENTIFIER.findall(before)) <= set(_IDENTIFIER.findall(text))
+
+
+def test_the_chinese_table_follows_the_english_one() -> None:
+    rows = list(csv.reader(vuln.data_path("vulnerabilities.zh-CN.csv").read_text(encoding="utf-8").splitlines()[2:]))
+    assert [row[0] for row in rows] == list(vuln.vulnerabilities())
+    assert {len(row) for row in rows} == {3}
+
+
+def test_a_text_without_translation_stays_english() -> None:
+    known = vuln.vulnerabilities()["CVE-2021-26855"]
+    assert vuln.in_language(known, "en") == known
+    assert vuln.in_language(known, "xx") == known
+    new = replace(known, cve="CVE-2099-0001")
+    assert vuln.in_language(new, "zh-CN") == new
 
 
 def _check_fixes(cve: str, product: str, listed: set[Build]) -> None:

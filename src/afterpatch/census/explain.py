@@ -106,8 +106,8 @@ def render_explanation(found: Explanation, language: str = "en") -> str:
 
 
 def _cve_lines(found: Explanation, say: Words) -> Iterator[str]:
-    known = found.vulnerability
-    assert known is not None
+    assert found.vulnerability is not None
+    known = vulnerabilities.in_language(found.vulnerability, say.language)
     yield say.text("explain.cve", cve=known.cve, alias=f"({known.alias})" if known.alias else "").strip()
     if known.summary:
         yield known.summary

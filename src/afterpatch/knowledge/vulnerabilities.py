@@ -8,7 +8,7 @@ update of its own is not fixed, also where it is out of support and was never as
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 
@@ -109,6 +109,21 @@ def _split(text: str) -> tuple[str, ...]:
 def get(cve: str) -> Vulnerability | None:
     """One vulnerability by its id (`CVE-2021-26855`), or None."""
     return vulnerabilities().get(cve.upper())
+
+
+def in_language(known: Vulnerability, language: str) -> Vulnerability:
+    """The same with `summary` and `mitigations` in a language (`zh-CN`); each stays English where it has no translation."""
+    texts = _translations(language).get(known.cve, {})
+    return replace(
+        known, summary=texts.get("summary") or known.summary, mitigations=texts.get("mitigations") or known.mitigations
+    )
+
+
+@cache
+def _translations(language: str) -> dict[str, dict[str, str]]:
+    """CVE -> its texts in a language. English stands in the table itself and has no file of its own."""
+    name = f"vulnerabilities.{language}.csv"
+    return {row["cve"]: row for row in table(name)} if data_path(name).is_file() else {}
 
 
 def core() -> tuple[Vulnerability, ...]:
