@@ -49,7 +49,7 @@ rule AP_Shell_Classic_Files
     meta:
         title = "Classic ASP page that handles files by request"
         title_zh = "按请求操作文件的经典 ASP 页面"
-        severity = "high"
+        severity = "medium"
         confidence = "moderate"
         chain = "web-shell"
         stage = "wrote"
