@@ -16,6 +16,7 @@ OK, FOUND, ERROR, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (see docs/commands.md)."""
     _plain_streams()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's linear algebra is not used; a process with threads forks badly
     parser = build_parser()
     options = parser.parse_args(arguments)
     command: Callable[[argparse.Namespace], int] | None = getattr(options, "run", None)
