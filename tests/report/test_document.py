@@ -12,6 +12,7 @@ from hostile import VALUES, cycle, hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from afterpatch.knowledge.actions import actions
 from afterpatch.model import EvidenceError, Examination, Finding, Notice, ServerExamination, Verdict
 from afterpatch.report import document, examination_from, findings_jsonl, run_from, to_bytes
 from afterpatch.report.text import message, storable
@@ -80,6 +81,15 @@ def test_texts_are_english_and_messages_stay_beside_them() -> None:
     notices = document(example(), RUN)["notices"]
     assert notices[1]["reason_key"] == "notice.encrypted-member: secret.txt"
     assert "reason_key" not in notices[3]
+
+
+def test_the_steps_are_sentences() -> None:
+    """A reader of the document alone is told what to do, not only the names of steps."""
+    steps = actions()
+    server = replace(example().servers[0], actions=tuple(message(f"action.{one.id}") for one in steps))
+    told = document(replace(example(), servers=(server,)), RUN)["servers"][0]["actions"]
+    assert told == [one.text["en"] for one in steps]
+    assert all(len(text) > 20 for text in told)
 
 
 def test_the_same_input_gives_the_same_bytes_but_for_the_run() -> None:

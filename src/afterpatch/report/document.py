@@ -14,6 +14,7 @@ from afterpatch.report.codec import build, plain
 from afterpatch.report.run import RunInfo
 from afterpatch.report.text import storable
 from afterpatch.report.times import iso
+from afterpatch.report.wording import wording
 
 
 def document(examination: Examination, run: RunInfo, english: Catalogue | None = None) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def document(examination: Examination, run: RunInfo, english: Catalogue | None =
     Texts are in English whatever language the reports have; `english` is a catalogue with more keys than the shipped
     one. `findings` stands at the top only where there are some of no server, or no server at all.
     """
-    parts: dict[str, Any] = plain(examination, english or Catalogue.load("en"))
+    parts: dict[str, Any] = plain(examination, english or wording("en"))
     if examination.servers and not examination.findings:
         del parts["findings"]
     return {"schema": SCHEMA, "run": _run(run), **parts}
@@ -58,7 +59,7 @@ def run_from(doc: Any) -> RunInfo:
 
 def findings_jsonl(examination: Examination, english: Catalogue | None = None) -> Iterator[bytes]:
     """Every finding as one line of JSON, with the server it belongs to in `server` ("" for none)."""
-    catalogue = english or Catalogue.load("en")
+    catalogue = english or wording("en")
     for server in examination.servers:
         for finding in server.findings:
             yield _line({"server": storable(server.name), **plain(finding, catalogue)})
